@@ -1,0 +1,15 @@
+"""The conversations app: conversations, their rooms, and what is said in them."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ConversationsConfig(AppConfig):
+    """Registers the duties; starts nothing."""
+
+    name = "conversations"
+
+    def ready(self) -> None:
+        """Make this app's duties known to whoever runs them."""
+        from conversations import duties  # noqa: F401

@@ -1,0 +1,1 @@
+"""This app's duties: sync, resolve what is unknown, look for orphans."""

@@ -1,0 +1,17 @@
+"""Conversations, rooms and workers, echoes and interactions."""
+
+from conversations.models.conversation import Conversation
+from conversations.models.echo import Echo, EchoState, Interaction, InteractionState
+from conversations.models.room import Room, RoomState, Wanted, Worker
+
+__all__ = [
+    "Conversation",
+    "Echo",
+    "EchoState",
+    "Interaction",
+    "InteractionState",
+    "Room",
+    "RoomState",
+    "Wanted",
+    "Worker",
+]

@@ -1,0 +1,12 @@
+"""The accounts app: API keys and roles."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """Keys, roles, and what they may do."""
+
+    name = "echoadmin.accounts"
+    label = "accounts"

@@ -1,0 +1,24 @@
+"""Who does something: a snapshot that is written beside every echo and every entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, a key of theirs, or the console itself, as they were at that moment.
+
+    `name` is the user's name ("ana"), "system", or "ana (key tts)"; `api_key_ref` is the key's prefix; `source` says by
+    which door they came: page, rest, websocket, quickstart, command or system.
+    """
+
+    name: str
+    user_id: int | None = None
+    api_key_ref: str | None = None
+    role: str | None = None
+    request_id: str | None = None
+    source: str = "system"
+
+
+SYSTEM = Actor(name="system")

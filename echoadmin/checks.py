@@ -1,0 +1,1 @@
+"""What a deployment must have, told at start."""

@@ -1,0 +1,137 @@
+"""Duties: what the console does again and again, one holder at a time, seen on a page.
+
+A duty is a function registered by `@duty(name, every=…)`. The rooms processes run them, in a thread of their own: a due
+duty is claimed by one conditional UPDATE (its lease), done, and its next time set. There is no other scheduler.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import close_old_connections, models
+from django.db.models import F, Q
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)
+
+
+class Duty(models.Model):
+    """When a duty runs next, who holds it, and how its last run went."""
+
+    name = models.CharField(max_length=64, unique=True)
+    every = models.DurationField()
+    next_run_at = models.DateTimeField()
+    holder = models.CharField(max_length=200, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    epoch = models.IntegerField(default=0)
+    last_run_at = models.DateTimeField(null=True, blank=True)
+    last_seconds = models.FloatField(null=True, blank=True)
+    last_result = models.CharField(max_length=500, blank=True, default="")
+    last_error = models.TextField(blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "duties"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A duty's function, and how often it is due."""
+
+    every: timedelta
+    do: Callable[[], str | None]
+
+
+REGISTRY: dict[str, Registered] = {}
+
+
+def duty(name: str, *, every: timedelta) -> Callable[[Callable[[], str | None]], Callable[[], str | None]]:
+    """Register a function as a duty; what it returns (a short sentence or None) is shown as its result."""
+
+    def register(function: Callable[[], str | None]) -> Callable[[], str | None]:
+        REGISTRY[name] = Registered(every, function)
+        return function
+
+    return register
+
+
+def ensure_rows() -> None:
+    """One row for each registered duty; the first run is due at once."""
+    now = timezone.now()
+    for name, registered in REGISTRY.items():
+        Duty.objects.update_or_create(
+            name=name, defaults={"every": registered.every}, create_defaults={"every": registered.every, "next_run_at": now}
+        )
+
+
+def claim_due(holder: str) -> Duty | None:
+    """Take one duty that is due and free; None when there is none or another was faster."""
+    now = timezone.now()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    due = Duty.objects.filter(free, next_run_at__lte=now, name__in=REGISTRY).order_by("next_run_at").first()
+    if due is None:
+        return None
+    taken = Duty.objects.filter(free, pk=due.pk, epoch=due.epoch).update(
+        holder=holder, lease_until=now + LEASE, epoch=F("epoch") + 1
+    )
+    return Duty.objects.get(pk=due.pk) if taken else None
+
+
+def perform(held: Duty) -> None:
+    """Do a claimed duty and settle its row; an error is kept on the row and does not end the others."""
+    started = time.monotonic()
+    result, error = "", ""
+    try:
+        result = REGISTRY[held.name].do() or ""
+    except Exception as failure:
+        logger.exception("duty %s failed", held.name)
+        error = f"{type(failure).__name__}: {failure}"
+    now = timezone.now()
+    Duty.objects.filter(pk=held.pk, epoch=held.epoch).update(
+        holder="",
+        lease_until=None,
+        last_run_at=now,
+        next_run_at=now + held.every,
+        last_seconds=time.monotonic() - started,
+        last_result=result[:500],
+        last_error=error,
+    )
+
+
+class DutyThread(threading.Thread):
+    """Looks for due duties every second until told to stop."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(name="duties", daemon=True)
+        self.holder = holder
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Claim and do, one after another; the database being away only makes it wait."""
+        ready = False
+        while not self.stopping.wait(1.0):
+            close_old_connections()
+            try:
+                if not ready:
+                    ensure_rows()
+                    ready = True
+                while not self.stopping.is_set() and (held := claim_due(self.holder)):
+                    perform(held)
+            except Exception:
+                logger.exception("the duties pause: the database did not answer")
+        close_old_connections()
+
+    def stop(self, timeout: float) -> None:
+        """Ask it to end after the duty in hand and wait `timeout` seconds at most."""
+        self.stopping.set()
+        self.join(timeout)

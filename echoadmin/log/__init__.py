@@ -1,0 +1,1 @@
+"""The log: one append-only table for everything that happened."""

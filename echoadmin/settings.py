@@ -1,0 +1,233 @@
+"""One settings file for every deployment: what differs comes from the environment (the README's table lists it all)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from echoadmin import env
+from echoadmin.admin_site import UNFOLD  # noqa: F401
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+MODE = env.choice("ECHOADMIN_MODE", ("sandbox", "live"), "sandbox")
+SANDBOX = MODE == "sandbox"
+DATA = env.folder("ECHOADMIN_DATA", BASE_DIR / "var")
+DEBUG = False
+
+# --- where the console answers --------------------------------------------------------------------------------------
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.port("PORT", 8000)
+PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}" if SANDBOX else "")
+SECRET_KEY = env.secret("ECHOADMIN_SECRET_KEY") or env.secret_file(DATA / "secret_key", env.new_secret)
+ALLOWED_HOSTS = env.words("ECHOADMIN_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+if PUBLIC_URL and urlsplit(PUBLIC_URL).hostname not in ALLOWED_HOSTS:
+    ALLOWED_HOSTS.append(str(urlsplit(PUBLIC_URL).hostname))
+TRUSTED_PROXIES = env.words("ECHOADMIN_TRUSTED_PROXIES")
+HTTPS = PUBLIC_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = f"echoadmin_{MODE}_{PORT}"  # two consoles on one host don't sign each other out
+CSRF_COOKIE_NAME = f"echoadmin_csrf_{MODE}_{PORT}"
+SECURE_SSL_REDIRECT = False  # the proxy in front redirects; health probes come in plain HTTP
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for sub-domains is for the domain's owner to decide
+    "security.W008",  # see SECURE_SSL_REDIRECT
+    "security.W021",  # HSTS preload, likewise
+]
+
+# --- the vendors: the only difference between sandbox and live is what stands here ---------------------------------------
+TWIN_PORT = env.port("TWIN_PORT", 8790)
+TWIN_DAILY_PORT = env.port("TWIN_DAILY_PORT", 8791)
+TWIN_SPEED = env.number("TWIN_SPEED", 1, 0.1, 1000)
+TAVUS_API_URL = env.url("TAVUS_API_URL", f"http://127.0.0.1:{TWIN_PORT}" if SANDBOX else "https://tavusapi.com")
+TAVUS_API_KEY = env.secret("TAVUS_API_KEY") or ("sandbox" if SANDBOX else "")
+TAVUS_VOCABULARY = env.choice("TAVUS_VOCABULARY", ("persona", "pal"), "persona")
+DAILY_PROXY_URL = env.url("DAILY_PROXY_URL", f"https://localhost:{TWIN_DAILY_PORT}" if SANDBOX else "")
+DAILY_CA_FILE = env.text("DAILY_CA_FILE", str(DATA / "twin" / "ca.pem") if SANDBOX else "")
+DAILY_DOMAINS = env.words("DAILY_DOMAINS", ("daily.co",))
+
+# --- money and limits -------------------------------------------------------------------------------------------------
+PRICE_PER_MINUTE = env.optional_number("PRICE_PER_MINUTE")
+CURRENCY = env.text("CURRENCY", "USD")
+MAX_CALL_DURATION = env.integer("MAX_CALL_DURATION", 3600, 60, 86_400)  # seconds
+PARTICIPANT_LEFT_TIMEOUT = env.integer("PARTICIPANT_LEFT_TIMEOUT", 120, 0, 86_400)  # seconds
+CONVERSATION_SLOTS = int(env.optional_number("CONVERSATION_SLOTS") or 0) or None
+
+# --- echoes (seconds and bytes) ------------------------------------------------------------------------------------------
+ECHO_LEAD = env.number("ECHO_LEAD", 0.2, 0, 2)
+ECHO_CHUNK_BYTES = env.integer("ECHO_CHUNK_BYTES", 2400, 320, 2800)
+ECHO_MAX_SECONDS = env.integer("ECHO_MAX_SECONDS", 600, 1, 3600)
+ECHO_MAX_CHARACTERS = 20_000
+ECHO_MAX_QUEUED = env.integer("ECHO_MAX_QUEUED", 200, 1, 10_000)
+ECHO_REPLICA_DEADLINE = env.number("ECHO_REPLICA_DEADLINE", 60, 0.1, 600)
+ECHO_COMPLETION_DEADLINE = env.number("ECHO_COMPLETION_DEADLINE", 5, 0.1, 60)
+ECHO_START_DEADLINE = env.number("ECHO_START_DEADLINE", 10, 0.1, 120)
+ECHO_STOP_FACTOR = env.number("ECHO_STOP_FACTOR", 1.5, 0, 10)
+ECHO_STOP_EXTRA = env.number("ECHO_STOP_EXTRA", 10, 0.1, 120)
+ECHO_STALL_DEADLINE = env.number("ECHO_STALL_DEADLINE", 2, 0.1, 60)
+INTERRUPT_DEADLINE = env.number("INTERRUPT_DEADLINE", 2, 0.1, 30)
+
+# --- workers ---------------------------------------------------------------------------------------------------------------
+ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")
+WORKER = env.text("ECHOADMIN_WORKER")  # "" → made from the host's name
+WORKER_CAPACITY = env.integer("ECHOADMIN_CAPACITY", 100, 1, 10_000)  # rooms
+WORKER_LEASE = env.number("ECHOADMIN_LEASE", 30, 1, 600)  # seconds; renewed three times in it
+LOOK_EVERY = env.number("ECHOADMIN_LOOK_EVERY", 2, 0.05, 60)  # seconds between looks when no bell rings
+
+# --- Django --------------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "rest_framework_api_key",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "echoadmin.apps.EchoadminConfig",
+    "echoadmin.accounts",
+    "echoadmin.log",
+    "personas",
+    "conversations",
+]
+if SANDBOX:
+    INSTALLED_APPS.append("echoadmin.sandbox")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "echoadmin.request_ids.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "echoadmin.urls"
+ASGI_APPLICATION = "echoadmin.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "echoadmin" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+if SANDBOX:
+    TEMPLATES[0]["OPTIONS"]["context_processors"].append("echoadmin.sandbox.context.sandbox")  # type: ignore[index]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASE_URL = env.secret("DATABASE_URL")
+DATABASES: dict[str, Any]
+if DATABASE_URL:
+    DATABASES = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        "pool": {
+            "min_size": 2,
+            "max_size": env.integer("DATABASE_POOL", 20, 4, 500),
+            "timeout": 10,
+        },
+        "connect_timeout": 5,
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA / f"{MODE}.sqlite3",
+            "OPTIONS": {
+                # IMMEDIATE: a transaction that will write waits for its turn at the start, instead of failing in the middle.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 5,
+                # NORMAL: a commit survives kill -9 of the process, not a power cut of the machine.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
+            },
+            "TEST": {"NAME": env.text("TEST_DATABASE_NAME") or None},
+        }
+    }
+
+REDIS_URL = env.secret("REDIS_URL")
+CHANNEL_LAYERS: dict[str, Any]
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}}
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True  # no collectstatic step is needed to run
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # bytes; ten minutes of base64 PCM at 24 kHz fit
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "echoadmin.accounts.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["echoadmin.accounts.permissions.Auditor"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "echoadmin.api.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "echoadmin",
+    "DESCRIPTION": "Make Tavus video replicas say exactly what you send, and read the complete record of it.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "WARNING")},
+    "loggers": {
+        "echoadmin": {"level": env.text("LOG_LEVEL", "INFO")},
+        "conversations": {"level": env.text("LOG_LEVEL", "INFO")},
+        "personas": {"level": env.text("LOG_LEVEL", "INFO")},
+        "django.request": {"level": "ERROR"},
+    },
+}

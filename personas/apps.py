@@ -1,0 +1,11 @@
+"""The personas app: personas and replicas, mirrored."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PersonasConfig(AppConfig):
+    """Personas (how a replica behaves) and replicas (whose likeness it is)."""
+
+    name = "personas"
