@@ -1,0 +1,58 @@
+"""Why something given by a person or a program cannot be said: which field, what is wrong, and the way out."""
+
+from __future__ import annotations
+
+
+class Refusal(ValueError):
+    """Refused input: `field` names it, `message` says what is wrong and what to do, `status` is the HTTP answer."""
+
+    code = "invalid"
+    status = 400
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+class Empty(Refusal):
+    """Nothing to say: an empty text, a zero-byte file, no samples."""
+
+    code = "empty"
+
+
+class TooLarge(Refusal):
+    """More than one echo, message or request may carry."""
+
+    code = "too_large"
+    status = 413
+
+
+class TooLong(TooLarge):
+    """Audio that lasts longer than an echo may."""
+
+    code = "too_long"
+
+
+class Unspeakable(Refusal):
+    """Characters, numbers or nesting that Daily's SDK cannot carry."""
+
+    code = "unspeakable"
+
+
+class BrokenAudio(Refusal):
+    """Audio that cannot be decoded, or that ends before its own header says so."""
+
+    code = "broken_audio"
+
+
+class NotAudio(BrokenAudio):
+    """A file of another kind: a video, a document, raw samples without a header."""
+
+    code = "not_audio"
+
+
+class BadSampleRate(Refusal):
+    """A sample rate that the replica cannot be sent."""
+
+    code = "bad_sample_rate"
