@@ -1,0 +1,110 @@
+"""Samples: PCM16LE mono, stored once in parts of at most 256 KB, read back by byte range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from django.db.models import F, Q
+
+from echoadmin.log.models import PART_BYTES, Clip, ClipPart
+
+Range = tuple[int, int, int]  # clip id, first byte, bytes
+
+
+def new_clip(sample_rate: int) -> Clip:
+    """An empty clip of `sample_rate` Hz."""
+    if not 1 <= sample_rate <= 1_000_000:
+        raise ValueError(f"a sample rate of {sample_rate} Hz can't be; give one from 1 to 1,000,000")
+    return Clip.objects.create(sample_rate=sample_rate)
+
+
+def append_samples(clip_id: int, pcm: bytes) -> int:
+    """Adds `pcm` to the clip's end and returns the byte at which it starts. Raises Clip.DoesNotExist."""
+    with transaction.atomic():
+        # The update locks the row, so two that append at once get ranges one after the other.
+        if not Clip.objects.filter(pk=clip_id).update(size=F("size") + len(pcm)):
+            raise Clip.DoesNotExist(f"there is no clip {clip_id}")
+        start = Clip.objects.values_list("size", flat=True).get(pk=clip_id) - len(pcm)
+        with connection.cursor() as cursor:
+            _insert_parts(cursor, clip_id, start, pcm)
+    return start
+
+
+def insert_clip(cursor: CursorWrapper, sample_rate: int, pcm: bytes) -> int:
+    """A new clip that holds `pcm`, in the cursor's transaction; returns its id."""
+    cursor.execute(
+        "INSERT INTO log_clip (sample_rate, size, created_at) VALUES (%s, %s, %s) RETURNING id",
+        (sample_rate, len(pcm), stored_time(cursor.db, datetime.now(UTC))),
+    )
+    clip_id: int = cursor.fetchone()[0]
+    _insert_parts(cursor, clip_id, 0, pcm)
+    return clip_id
+
+
+def stored_time(connection: BaseDatabaseWrapper, at: datetime) -> Any:
+    """A moment as raw SQL on `connection` takes it."""
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def _insert_parts(cursor: CursorWrapper, clip_id: int, start: int, pcm: bytes) -> None:
+    if pcm:
+        cursor.executemany(
+            "INSERT INTO log_clippart (clip_id, start, samples) VALUES (%s, %s, %s)",
+            [(clip_id, start + at, pcm[at : at + PART_BYTES]) for at in range(0, len(pcm), PART_BYTES)],
+        )
+
+
+def read_samples(clip_id: int, start: int, nbytes: int) -> bytes:
+    """The range's bytes; fewer where the clip ends before it, or its samples were erased."""
+    return b"".join(iter_samples(clip_id, start, nbytes))
+
+
+def iter_samples(clip_id: int, start: int, nbytes: int) -> Iterator[bytes]:
+    """The range's bytes, block by block: one part is in memory at a time."""
+    end = start + nbytes
+    parts = _overlapping(ClipPart.objects.filter(clip=clip_id), start, end).order_by("start")
+    for at in list(parts.values_list("start", flat=True)):
+        samples = bytes(parts.values_list("samples", flat=True).get(start=at))
+        yield samples[max(0, start - at) : end - at]
+
+
+def _overlapping(parts, start: int, end: int):  # type: ignore[no-untyped-def]
+    # No part is longer than PART_BYTES: one that reaches into the range starts less than that before it.
+    return parts.filter(start__gt=start - PART_BYTES, start__lt=end)
+
+
+def read_ranges(ranges: Iterable[Range]) -> dict[Range, bytes]:
+    """Many ranges in one query (of one statement for each 200 clips)."""
+    wanted = sorted(set(ranges))
+    bounds: dict[int, tuple[int, int]] = {}
+    for clip_id, start, nbytes in wanted:
+        low, high = bounds.get(clip_id, (start, start))
+        bounds[clip_id] = (min(low, start), max(high, start + nbytes))
+    parts = _read_parts(bounds)
+    return {range_: _assemble(parts.get(range_[0], []), range_[1], range_[2]) for range_ in wanted}
+
+
+def _read_parts(bounds: dict[int, tuple[int, int]]) -> dict[int, list[tuple[int, bytes]]]:
+    found: dict[int, list[tuple[int, bytes]]] = {}
+    clips = list(bounds)
+    for at in range(0, len(clips), 200):
+        condition = Q()
+        for clip_id in clips[at : at + 200]:
+            low, high = bounds[clip_id]
+            condition |= Q(clip=clip_id, start__gt=low - PART_BYTES, start__lt=high)
+        rows = ClipPart.objects.filter(condition).order_by("clip", "start").values_list("clip_id", "start", "samples")
+        for clip_id, start, samples in rows:
+            found.setdefault(clip_id, []).append((start, bytes(samples)))
+    return found
+
+
+def _assemble(parts: list[tuple[int, bytes]], start: int, nbytes: int) -> bytes:
+    end = start + nbytes
+    return b"".join(
+        samples[max(0, start - at) : end - at] for at, samples in parts if at < end and at + len(samples) > start
+    )

@@ -1,0 +1,18 @@
+"""Alone in writing entries: `append` at once, or a `Writer` for the many of a process that holds rooms."""
+
+from echoadmin.log.writer.append import append, on_append, open_stream
+from echoadmin.log.writer.drafts import Draft, LogClosed, LogFull, Refused, Unit, Written
+from echoadmin.log.writer.thread import Writer
+
+__all__ = [
+    "Draft",
+    "LogClosed",
+    "LogFull",
+    "Refused",
+    "Unit",
+    "Writer",
+    "Written",
+    "append",
+    "on_append",
+    "open_stream",
+]

@@ -1,0 +1,81 @@
+"""What is handed to the writer, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.backends.utils import CursorWrapper
+
+
+class Refused(Exception):
+    """A unit's guard said no: nothing of the unit was written."""
+
+
+class LogFull(RuntimeError):
+    """The database is away, and as many units wait for it as may wait. The unit was not taken."""
+
+
+class LogClosed(RuntimeError):
+    """The writer was stopped before the unit was written."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """One entry to be. Texts that are too long for their column are cut there; `message` is kept whole.
+
+    `message` is any JSON value: the app message as on the wire, or the facts of what happened. Where it carries audio
+    (`properties.audio`, base64), the samples go to a clip and not into the body: `samples` (inbound) are put in a clip
+    of their own, `clip` (outbound) names the range where they already lie. Base64 that would not be given back the
+    same from its samples stays in the body as it came.
+    """
+
+    stream: str  # the stream's public id: "cv_…" or "account"
+    kind: str
+    event_type: str
+    at: datetime | None = None  # UTC; None = now
+    direction: str | None = None  # "in" | "out" | None
+    family: str = "other"
+    sender: str | None = None
+    sender_name: str | None = None
+    inference_id: str | None = None
+    echo_id: int | None = None
+    conversation_ref: str | None = None
+    persona_ref: str | None = None
+    actor: str | None = None
+    api_key_ref: str | None = None
+    is_error: bool = False
+    epoch: int | None = None
+    seq: int | None = None
+    request_id: str | None = None
+    message: Any = None
+    samples: bytes | None = None  # PCM16LE mono
+    clip: tuple[int, int, int] | None = None  # clip id, first byte, bytes
+    said: str | None = None  # the words, for search
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An entry that is in the database. `id` is None where the database does not tell it (PostgreSQL)."""
+
+    id: int | None
+    stream: str
+    n: int
+    digest: bytes
+
+
+@dataclass(slots=True)
+class Unit:
+    """Entries that are committed whole or not at all, in order with the other units.
+
+    `guard` runs first in the transaction, in a savepoint of its own; False means that nothing of the unit is written,
+    the guard's own statements included. `after` runs when the numbers are known, in the same transaction, and undoes
+    its unit by raising. Both may run again when the database failed; neither may wait for anything. `after` may lock
+    only rows that `guard` locked already: others' transactions lock their rows first, and the log's streams last.
+    """
+
+    drafts: list[Draft]
+    guard: Callable[[CursorWrapper], bool] | None = None
+    after: Callable[[CursorWrapper, list[Written]], None] | None = None

@@ -1,0 +1,228 @@
+"""The one transaction in which entries come into being: guards, numbers and digests, then the rows, last of all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import itemgetter
+from time import monotonic
+from typing import Any
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from django.db.utils import InterfaceError, OperationalError
+
+from echoadmin.log.clips import insert_clip, stored_time
+from echoadmin.log.models import PART_BYTES
+from echoadmin.log.writer.drafts import Refused, Unit, Written
+from echoadmin.log.writer.rows import COLUMNS, Prepared, chained
+
+logger = logging.getLogger(__name__)
+
+GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
+COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
+
+_values = itemgetter(*COLUMNS)
+_columns = ", ".join(f'"{column}"' for column in COLUMNS)
+_INSERT = f"INSERT INTO log_entry ({_columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+_COPY = f"COPY log_entry ({_columns}) FROM STDIN"
+
+Outcome = list[Written] | Exception
+Proof = tuple[int, int, bytes]  # stream, n, digest of a row that is there if the transaction was committed
+
+
+@dataclass(slots=True)
+class Ready:
+    """A unit whose entries are prepared."""
+
+    unit: Unit
+    entries: list[Prepared]
+
+
+@dataclass(slots=True)
+class _Head:
+    """A stream's end, locked until the commit."""
+
+    id: int
+    n: int
+    digest: bytes
+
+
+@dataclass(slots=True)
+class _Batch:
+    heads: dict[str, _Head]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[tuple[dict[str, Any], Prepared]] = field(default_factory=list)
+    bodies: list[tuple[int, int, str]] = field(default_factory=list)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether `error` speaks of the database's state (away, busy, full), so that the same can work later."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    cause = error.__cause__
+    sqlite_code = getattr(cause, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        return sqlite_code & 0xFF != 1  # SQLITE_ERROR: the statement itself is wrong
+    state = getattr(cause, "sqlstate", None)
+    return state is None or state[:2] in ("08", "40", "53", "55", "57", "58") or state == "25006"
+
+
+def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> tuple[list[Outcome], Proof | None]:
+    """Writes the units in the open transaction of `connection`.
+
+    Returns an outcome for each of the first units (the rest didn't fit into the time that a transaction may take) and
+    a row by which to know, after an error in COMMIT, whether it was committed. Raises what concerns all of them.
+    """
+    with connection.cursor() as cursor:
+        outcomes = _run_guards(cursor, ready)
+        passed = [at for at, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
+        batch = _Batch(_lock_streams(cursor, {entry.draft.stream for at in passed for entry in ready[at].entries}))
+        now = datetime.now(UTC)
+        for at in passed:
+            outcomes[at] = _chain(cursor, ready[at], batch, now)
+        first_id = _insert(cursor, batch)
+    if first_id is not None:
+        ids = iter(range(first_id, first_id + len(batch.rows)))
+        outcomes = [_with_ids(outcome, ids) for outcome in outcomes]
+    last = batch.rows[-1] if batch.rows else None
+    return outcomes, (last["stream"], last["n"], last["digest"]) if last else None
+
+
+def is_stored(connection: BaseDatabaseWrapper, proof: Proof) -> bool:
+    """Whether the transaction that `proof` stands for was committed."""
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT digest FROM log_entry WHERE "stream" = %s AND n = %s', proof[:2])
+        row = cursor.fetchone()
+    return row is not None and bytes(row[0]) == proof[2]
+
+
+def ensure_streams(cursor: CursorWrapper, public_ids: Iterable[str]) -> None:
+    """Makes the streams that are not there yet."""
+    cursor.executemany(
+        "INSERT INTO log_stream (public_id, last_n, last_digest) VALUES (%s, 0, %s) ON CONFLICT (public_id) DO NOTHING",
+        [(public_id, bytes(32)) for public_id in sorted(public_ids)],
+    )
+
+
+def _run_guards(cursor: CursorWrapper, ready: Sequence[Ready]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    until = monotonic() + GUARDS_SECONDS
+    for one in ready:
+        if outcomes and monotonic() > until:
+            break
+        outcomes.append(_run_guard(cursor, one.unit))
+    return outcomes
+
+
+def _run_guard(cursor: CursorWrapper, unit: Unit) -> Outcome:
+    if unit.guard is None:
+        return []
+    try:
+        with transaction.atomic(using=cursor.db.alias):
+            if not unit.guard(cursor):
+                raise Refused("the unit's guard said no: nothing of it was written")
+    except Exception as error:
+        if is_passing(error):
+            raise
+        return error
+    return []
+
+
+def _lock_streams(cursor: CursorWrapper, public_ids: set[str]) -> dict[str, _Head]:
+    """Their ends, locked in the order of their ids, so that two writers can't wait for each other."""
+    heads = _select_heads(cursor, public_ids)
+    if missing := public_ids - heads.keys():
+        ensure_streams(cursor, missing)
+        heads |= _select_heads(cursor, missing)
+    return heads
+
+
+def _select_heads(cursor: CursorWrapper, public_ids: set[str]) -> dict[str, _Head]:
+    if not public_ids:
+        return {}
+    lock = " FOR UPDATE" if cursor.db.vendor == "postgresql" else ""  # SQLite's writing transaction is alone anyway
+    holders = ", ".join(["%s"] * len(public_ids))
+    cursor.execute(
+        f"SELECT public_id, id, last_n, last_digest FROM log_stream WHERE public_id IN ({holders}) ORDER BY id{lock}",
+        list(public_ids),
+    )
+    return {public_id: _Head(id_, n, bytes(last)) for public_id, id_, n, last in cursor.fetchall()}
+
+
+def _chain(cursor: CursorWrapper, ready: Ready, batch: _Batch, now: datetime) -> Outcome:
+    """Numbers the unit's entries and runs its `after`; the batch grows only if that works."""
+    heads: dict[str, _Head] = {}
+    rows: list[dict[str, Any]] = []
+    written: list[Written] = []
+    for entry in ready.entries:
+        name = entry.draft.stream
+        head = heads.get(name) or batch.heads[name]
+        row, digest = chained(entry, head.id, head.n + 1, head.digest, now)
+        heads[name] = _Head(head.id, head.n + 1, digest)
+        rows.append(row)
+        written.append(Written(None, name, head.n + 1, digest))
+    if ready.unit.after is not None:
+        try:
+            with transaction.atomic(using=cursor.db.alias):
+                ready.unit.after(cursor, written)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            return error
+    _add(batch, ready.entries, rows, heads)
+    return written
+
+
+def _add(batch: _Batch, entries: list[Prepared], rows: list[dict[str, Any]], heads: dict[str, _Head]) -> None:
+    batch.heads |= heads
+    batch.rows += rows
+    for entry, row in zip(entries, rows, strict=True):
+        if entry.samples is not None:
+            batch.samples.append((row, entry))
+        if len(entry.body) > PART_BYTES:
+            batch.bodies.append((row["stream"], row["n"], entry.body))
+            row["body"] = None
+
+
+def _insert(cursor: CursorWrapper, batch: _Batch) -> int | None:
+    """Puts everything into the database, the entries last. Returns the first one's id where it is known."""
+    if not batch.rows:
+        return None
+    for row, entry in batch.samples:
+        row["clip_id"] = insert_clip(cursor, _sample_rate(entry.draft.message), entry.samples or b"")
+    if batch.bodies:
+        cursor.executemany("INSERT INTO log_entrybody (stream, n, body) VALUES (%s, %s, %s)", batch.bodies)
+    cursor.executemany(
+        "UPDATE log_stream SET last_n = %s, last_digest = %s WHERE id = %s",
+        [(head.n, head.digest, head.id) for head in sorted(batch.heads.values(), key=lambda head: head.id)],
+    )
+    for row in batch.rows:
+        row["at"] = stored_time(cursor.db, row["at"])
+    if cursor.db.vendor == "postgresql" and len(batch.rows) >= COPY_FROM:
+        with cursor.db.wrap_database_errors, cursor.copy(_COPY) as copy:
+            for row in batch.rows:
+                copy.write_row(_values(row))
+        return None
+    cursor.executemany(_INSERT, [_values(row) for row in batch.rows])
+    if cursor.db.vendor == "postgresql":
+        return None
+    # SQLite's writer is alone and its ids grow by one: the last one tells all.
+    cursor.execute("SELECT last_insert_rowid()")
+    last: int = cursor.fetchone()[0]
+    return last - len(batch.rows) + 1
+
+
+def _with_ids(outcome: Outcome, ids: Any) -> Outcome:
+    if isinstance(outcome, Exception):
+        return outcome
+    return [Written(next(ids), one.stream, one.n, one.digest) for one in outcome]
+
+
+def _sample_rate(message: Any) -> int:
+    """Hz, as the message says; the vendor's 16,000 where it says nothing that can be."""
+    rate = message["properties"].get("sample_rate")
+    return rate if isinstance(rate, int) and 1 <= rate <= 1_000_000 else 16_000
