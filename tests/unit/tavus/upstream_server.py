@@ -59,6 +59,7 @@ def scripted_upstream() -> Iterator[ScriptedUpstream]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
