@@ -1,10 +1,10 @@
-"""What every page of the sandbox knows: that it is one."""
+"""What every page of the sandbox shows more than the others: its banner."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
 
 
-def sandbox(request: HttpRequest) -> dict[str, bool]:
-    """`sandbox` is true in the templates of this mode, and absent in the other."""
-    return {"sandbox": True}
+def sandbox(request: HttpRequest) -> dict[str, list[str]]:
+    """`page_banners` names the templates that the pages' frame puts above everything; the other mode has none."""
+    return {"page_banners": ["sandbox/banner.html"]}

@@ -1,0 +1,83 @@
+"""How values are shown on pages: times, durations, money, ids, states. Every function gives safe HTML or plain words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+NOTHING = mark_safe('<span class="ea-nothing">–</span>')
+
+TONES = {
+    # what is well and under way
+    "live": "good", "joined": "good", "spoken": "good", "completed": "good", "ready": "good", "active": "good", "alive": "good",
+    "speaking": "busy", "sending": "busy", "sent": "busy", "joining": "busy", "leaving": "busy", "started": "busy", "running": "busy",
+    # what wants a look
+    "queued": "calm", "held": "warn", "reserved": "warn", "interrupted": "warn", "lost": "warn", "draining": "warn", "due": "warn",
+    "unconfirmed": "bad", "unknown": "bad", "failed": "bad", "rejected": "bad", "error": "bad", "stale": "bad",
+}  # fmt: skip
+"""State → tone; a state that is not here is calm. The word always stands beside the colour."""
+
+
+def when(at: datetime | None) -> SafeString:
+    """A time: UTC as written here, the viewer's own zone once the page's script has run, exact UTC on hover."""
+    if at is None:
+        return NOTHING
+    at = at.astimezone(UTC)
+    exact = at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, at.strftime("%d %b %H:%M:%S"))
+
+
+def lasting(seconds: float | None) -> str:
+    """Seconds in human units: 0.4 s, 12.4 s, 2:05, 1:02:05."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(bytes_: int | None) -> str:
+    """Bytes in human units."""
+    if bytes_ is None:
+        return ""
+    if bytes_ < 1024:
+        return f"{bytes_} B"
+    return f"{bytes_ / 1024:.1f} KB" if bytes_ < 1024 * 1024 else f"{bytes_ / 1024 / 1024:.1f} MB"
+
+
+def money(amount: Decimal | float | None) -> str:
+    """An amount in the installation's currency; "" when no price is set."""
+    return "" if amount is None else f"≈ {amount:,.2f} {settings.CURRENCY}"
+
+
+def price_words(minutes: float | None = None) -> str:
+    """What a minute costs, and the most that `minutes` can cost, in a sentence; honest when no price is set."""
+    if settings.PRICE_PER_MINUTE is None:
+        return "Each minute is billed by Tavus; set PRICE_PER_MINUTE to see the cost here."
+    words = f"About {settings.PRICE_PER_MINUTE:,.2f} {settings.CURRENCY} a minute"
+    if minutes is None:
+        return words + "."
+    return f"{words}, at most {settings.PRICE_PER_MINUTE * minutes:,.2f} {settings.CURRENCY} in {minutes:,.0f} min."
+
+
+def code(value: object) -> SafeString:
+    """An id, in monospace."""
+    return format_html('<code class="ea-id">{}</code>', value) if value else NOTHING
+
+
+def state(value: str) -> SafeString:
+    """A state: the word, and its tone."""
+    if not value:
+        return NOTHING
+    return format_html('<span class="ea-state" data-tone="{}">{}</span>', TONES.get(value, "calm"), value)
+
+
+def link(url: str, words: object) -> SafeString:
+    """A link within the console."""
+    return format_html('<a class="ea-link" href="{}">{}</a>', url, words)
