@@ -10,3 +10,8 @@ class AccountsConfig(AppConfig):
 
     name = "echoadmin.accounts"
     label = "accounts"
+    verbose_name = "Access"
+
+    def ready(self) -> None:
+        """Sign-ins are recorded from now on."""
+        from echoadmin.accounts import signals  # noqa: F401

@@ -1,0 +1,47 @@
+"""People, their keys, and clients that speak for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from rest_framework.test import APIClient
+
+from echoadmin.accounts.keys import create_key
+from echoadmin.actors import Actor
+
+
+@pytest.fixture(autouse=True)
+def static_root(settings: Any, tmp_path: Path) -> None:
+    """A folder that is there."""
+    settings.STATIC_ROOT = str(tmp_path)
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """Makes a user with a role: `person("operator")`."""
+
+    def make(role: str | None = None, name: str = "ana", **more: Any) -> User:
+        user = User.objects.create_user(name, password="a long enough password", **more)
+        if role:
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def client_of(person: Callable[..., User]) -> Callable[..., APIClient]:
+    """An API client with a key of a user of the given role, named after it: `client_of("operator")`."""
+
+    def make(role: str, scopes: tuple[str, ...] = ("read", "speak", "manage")) -> APIClient:
+        user = User.objects.filter(username=role).first() or person(role, role)
+        _, text = create_key(user=user, label="test", actor=Actor("test"), scopes=scopes)
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
+        return client
+
+    return make
