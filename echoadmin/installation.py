@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import models
+import secrets
+
+from django.db import connection, models
 
 
 class Installation(models.Model):
@@ -17,6 +19,32 @@ class Installation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} installation"
+
+
+class WrongMode(RuntimeError):
+    """The database belongs to the other mode; the message says what to do."""
+
+
+def refuse_other_mode(mode: str) -> None:
+    """Raise WrongMode when the database was stamped with another mode; an empty database belongs to nobody yet."""
+    if Installation._meta.db_table not in connection.introspection.table_names():
+        return
+    stamped = Installation.objects.values_list("mode", flat=True).first()
+    if stamped not in (None, mode):
+        raise WrongMode(
+            f"this database belongs to the {stamped} mode, and ECHOADMIN_MODE is {mode}: made-up and paid "
+            f"rows are never mixed. Set ECHOADMIN_MODE={stamped}, or give another database with DATABASE_URL or ECHOADMIN_DATA"
+        )
+
+
+def stamp(mode: str) -> Installation:
+    """The installation's one row, made at the first call; raises WrongMode."""
+    row, _ = Installation.objects.get_or_create(
+        id=1, defaults={"mode": mode, "webhook_secret": secrets.token_urlsafe(32)}
+    )
+    if row.mode != mode:
+        refuse_other_mode(mode)
+    return row
 
 
 class Console(models.Model):

@@ -18,10 +18,11 @@ SANDBOX = MODE == "sandbox"
 DATA = env.folder("ECHOADMIN_DATA", BASE_DIR / "var")
 DEBUG = False
 
-# --- where the console answers --------------------------------------------------------------------------------------
+# --- where the console answers ---------------------------------------------------------------------------------------
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.port("PORT", 8000)
 PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}" if SANDBOX else "")
+SECRET_KEY_GIVEN = bool(env.secret("ECHOADMIN_SECRET_KEY"))
 SECRET_KEY = env.secret("ECHOADMIN_SECRET_KEY") or env.secret_file(DATA / "secret_key", env.new_secret)
 ALLOWED_HOSTS = env.words("ECHOADMIN_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 if PUBLIC_URL and urlsplit(PUBLIC_URL).hostname not in ALLOWED_HOSTS:
@@ -43,7 +44,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # HSTS preload, likewise
 ]
 
-# --- the vendors: the only difference between sandbox and live is what stands here ---------------------------------------
+# --- the vendors: the only difference between sandbox and live is what stands here -----------------------------------
 TWIN_PORT = env.port("TWIN_PORT", 8790)
 TWIN_DAILY_PORT = env.port("TWIN_DAILY_PORT", 8791)
 TWIN_SPEED = env.number("TWIN_SPEED", 1, 0.1, 1000)
@@ -53,15 +54,17 @@ TAVUS_VOCABULARY = env.choice("TAVUS_VOCABULARY", ("persona", "pal"), "persona")
 DAILY_PROXY_URL = env.url("DAILY_PROXY_URL", f"https://localhost:{TWIN_DAILY_PORT}" if SANDBOX else "")
 DAILY_CA_FILE = env.text("DAILY_CA_FILE", str(DATA / "twin" / "ca.pem") if SANDBOX else "")
 DAILY_DOMAINS = env.words("DAILY_DOMAINS", ("daily.co",))
+# What `serve` runs beside the console: the twin, unless the sandbox's upstream lies elsewhere.
+COMPANIONS = ["echoadmin.sandbox.twin_process.TwinProcess"] if SANDBOX and not env.text("TAVUS_API_URL") else []
 
-# --- money and limits -------------------------------------------------------------------------------------------------
+# --- money and limits ------------------------------------------------------------------------------------------------
 PRICE_PER_MINUTE = env.optional_number("PRICE_PER_MINUTE")
 CURRENCY = env.text("CURRENCY", "USD")
 MAX_CALL_DURATION = env.integer("MAX_CALL_DURATION", 3600, 60, 86_400)  # seconds
 PARTICIPANT_LEFT_TIMEOUT = env.integer("PARTICIPANT_LEFT_TIMEOUT", 120, 0, 86_400)  # seconds
 CONVERSATION_SLOTS = int(env.optional_number("CONVERSATION_SLOTS") or 0) or None
 
-# --- echoes (seconds and bytes) ------------------------------------------------------------------------------------------
+# --- echoes (seconds and bytes) --------------------------------------------------------------------------------------
 ECHO_LEAD = env.number("ECHO_LEAD", 0.2, 0, 2)
 ECHO_CHUNK_BYTES = env.integer("ECHO_CHUNK_BYTES", 2400, 320, 2800)
 ECHO_MAX_SECONDS = env.integer("ECHO_MAX_SECONDS", 600, 1, 3600)
@@ -75,14 +78,14 @@ ECHO_STOP_EXTRA = env.number("ECHO_STOP_EXTRA", 10, 0.1, 120)
 ECHO_STALL_DEADLINE = env.number("ECHO_STALL_DEADLINE", 2, 0.1, 60)
 INTERRUPT_DEADLINE = env.number("INTERRUPT_DEADLINE", 2, 0.1, 30)
 
-# --- workers ---------------------------------------------------------------------------------------------------------------
+# --- workers ---------------------------------------------------------------------------------------------------------
 ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")
 WORKER = env.text("ECHOADMIN_WORKER")  # "" → made from the host's name
 WORKER_CAPACITY = env.integer("ECHOADMIN_CAPACITY", 100, 1, 10_000)  # rooms
 WORKER_LEASE = env.number("ECHOADMIN_LEASE", 30, 1, 600)  # seconds; renewed three times in it
 LOOK_EVERY = env.number("ECHOADMIN_LOOK_EVERY", 2, 0.05, 60)  # seconds between looks when no bell rings
 
-# --- Django --------------------------------------------------------------------------------------------------------------
+# --- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -92,7 +95,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
@@ -110,9 +112,10 @@ if SANDBOX:
     INSTALLED_APPS.append("echoadmin.sandbox")
 
 MIDDLEWARE = [
+    "echoadmin.request_ids.request_ids",
+    "echoadmin.health.probes",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "echoadmin.request_ids.RequestIdMiddleware",
+    "echoadmin.security_headers.security_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -159,7 +162,7 @@ else:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA / f"{MODE}.sqlite3",
             "OPTIONS": {
-                # IMMEDIATE: a transaction that will write waits for its turn at the start, instead of failing in the middle.
+                # IMMEDIATE: a transaction that will write waits its turn at the start, instead of failing in the middle.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 5,
                 # NORMAL: a commit survives kill -9 of the process, not a power cut of the machine.
@@ -173,7 +176,10 @@ REDIS_URL = env.secret("REDIS_URL")
 CHANNEL_LAYERS: dict[str, Any]
 if REDIS_URL:
     CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000}}
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000},
+        }
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}}
@@ -189,8 +195,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = True  # no collectstatic step is needed to run
+WHITENOISE_USE_FINDERS = True  # static files come from where the apps have them: there is no collectstatic step
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # bytes; ten minutes of base64 PCM at 24 kHz fit
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

@@ -1,0 +1,98 @@
+"""What a machine asks a console: is the process alive, can it do its work, and how much of it is there.
+
+`/healthz` answers while the process does. `/readyz` answers 200 only when the database answers with every migration
+applied and every registered probe is well, else 503 with what is wrong. Both need no login and no Host header that the
+console knows: load balancers have neither. `/metrics` is for loopback, or for an API key that may read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+from echoadmin import __version__
+
+logger = logging.getLogger(__name__)
+
+Probe = Callable[[], str]
+
+_probes: dict[str, Probe] = {}
+
+
+def register(name: str, probe: Probe) -> None:
+    """Make readiness depend on `probe`, which returns "" when all is well and else one sentence of what is not."""
+    _probes[name] = probe
+
+
+def unregister(name: str) -> None:
+    """Readiness no longer depends on `name`."""
+    _probes.pop(name, None)
+
+
+def readiness() -> dict[str, str]:
+    """What each part says: "ok", or what is wrong with it."""
+    found = {"database": _database()}
+    for name, probe in list(_probes.items()):
+        try:
+            found[name] = probe() or "ok"
+        except Exception as error:
+            logger.exception("the readiness probe %s failed", name)
+            found[name] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def _database() -> str:
+    from echoadmin.serving.first_start import unapplied_migrations
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        missing = [] if _migrated else unapplied_migrations()
+    except DatabaseError as error:
+        return f"does not answer: {error}"
+    if missing:
+        return f"{len(missing)} migrations are not applied ({missing[0]} first); run manage.py migrate"
+    _migrated.add(True)
+    return "ok"
+
+
+_migrated: set[bool] = set()  # once true it stays true for this code: looked up until then
+
+
+def healthz() -> HttpResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok", "version": __version__})
+
+
+def readyz() -> HttpResponse:
+    """200 and what was looked at, or 503 and what is wrong."""
+    parts = readiness()
+    ready = all(state == "ok" for state in parts.values())
+    return JsonResponse({"status": "ready" if ready else "not ready", "parts": parts}, status=200 if ready else 503)
+
+
+PATHS: dict[str, Callable[[], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz}
+
+
+@sync_and_async_middleware
+def probes(get_response):  # type: ignore[no-untyped-def]  # Django's own shape: sync in, sync out; async likewise
+    """Answers the two probes before hosts, sessions and logins are looked at."""
+    if iscoroutinefunction(get_response):
+
+        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
+            answer = PATHS.get(request.path_info)
+            return await (sync_to_async(answer)() if answer else get_response(request))
+
+        return asynchronous
+
+    def synchronous(request: HttpRequest) -> HttpResponseBase:
+        answer = PATHS.get(request.path_info)
+        return answer() if answer else get_response(request)
+
+    return synchronous

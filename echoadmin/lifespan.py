@@ -1,0 +1,52 @@
+"""What starts and stops with the server's process, whichever ASGI server it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+
+from echoadmin import consoles
+
+logger = logging.getLogger(__name__)
+
+Channel = Callable[..., Awaitable[Any]]
+
+
+async def lifespan(scope: dict[str, Any], receive: Channel, send: Channel) -> None:
+    """ASGI's lifespan protocol: start everything or say why not, wait, stop everything in reverse order."""
+    running = AsyncExitStack()
+    await receive()  # lifespan.startup
+    try:
+        await _start(running)
+    except Exception as error:
+        logger.exception("the console could not start")
+        await running.aclose()
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()  # lifespan.shutdown
+    try:
+        await running.aclose()
+    except Exception as error:
+        logger.exception("the console did not stop in order")
+        await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+        return
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _start(running: AsyncExitStack) -> None:
+    await sync_to_async(consoles.take)()
+    running.push_async_callback(sync_to_async(consoles.release))
+    if settings.ROOMS == "inline":
+        try:
+            from conversations.rooms.worker import start_worker, stop_worker
+        except ModuleNotFoundError:
+            return
+
+        running.push_async_callback(stop_worker)  # first: a start that fails halfway is stopped too
+        await start_worker()

@@ -1,0 +1,51 @@
+"""The WebSocket side of the console: its routes, who is asking, and that a page of ours asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from channels.security.websocket import WebsocketDenier
+from django.conf import settings
+from django.urls import re_path
+
+Application = Callable[..., Awaitable[None]]
+
+
+class SameOrigin:
+    """Denies a WebSocket that another site's page opens in the name of whoever is logged in here.
+
+    A browser always sends Origin. Programs send none, and bring no cookie that a stranger could use.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Application, send: Application) -> None:
+        """Pass the connection on, or deny it (HTTP 403)."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not origin or urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS:
+            await self.application(scope, receive, send)
+        else:
+            await WebsocketDenier()(scope, receive, send)
+
+
+async def no_such_socket(scope: dict[str, Any], receive: Application, send: Application) -> None:
+    """Deny a path that no route takes, instead of failing in the server."""
+    await WebsocketDenier()(scope, receive, send)
+
+
+def websocket_application() -> Application:
+    """Every WebSocket route behind the origin check, with the logged-in user in its scope."""
+    try:
+        from conversations.live import websocket_urlpatterns
+    except ModuleNotFoundError:
+        websocket_urlpatterns = []
+
+    routes = URLRouter([*websocket_urlpatterns, re_path("", no_such_socket)])  # type: ignore[list-item, arg-type]
+    return SameOrigin(AuthMiddlewareStack(routes))

@@ -1,0 +1,1 @@
+"""What `manage.py serve` does around the ASGI application: the port, the database, the first login, the companions."""
