@@ -33,7 +33,7 @@ def refuse_other_mode(mode: str) -> None:
     if stamped not in (None, mode):
         raise WrongMode(
             f"this database belongs to the {stamped} mode, and ECHOADMIN_MODE is {mode}: made-up and paid "
-            f"rows are never mixed. Set ECHOADMIN_MODE={stamped}, or give another database with DATABASE_URL or ECHOADMIN_DATA"
+            f"rows are never mixed. Set ECHOADMIN_MODE={stamped}, or give another DATABASE_URL or ECHOADMIN_DATA"
         )
 
 

@@ -15,8 +15,7 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     try:
-        return (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()[0] != "Z"
-        )
-    except (OSError, IndexError):
-        return Path("/proc/self").exists() is False  # no /proc here: the signal's answer is all there is
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return not Path("/proc/self").exists()  # without /proc the signal's answer is all there is
+    return status.rsplit(")", 1)[1].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""Every request has an id: the caller's own X-Request-Id when it is sane, else one made here; it comes back in the answer."""
+"""Every request has an id: the caller's own X-Request-Id when it is sane, else one made here; the answer has it."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ else:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA / f"{MODE}.sqlite3",
             "OPTIONS": {
-                # IMMEDIATE: a transaction that will write waits its turn at the start, instead of failing in the middle.
+                # IMMEDIATE: a transaction that will write waits its turn at the start instead of failing in the middle.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 5,
                 # NORMAL: a commit survives kill -9 of the process, not a power cut of the machine.

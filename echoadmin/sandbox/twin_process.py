@@ -1,4 +1,4 @@
-"""The twin beside a sandbox console: found where one runs, else started; stopped with the console only when it is its own.
+"""The twin beside a sandbox console: found where one runs, else started; stopped with the console if it is its own.
 
 A console's own twin is one that a console of this data folder started. It outlives a console that was killed, and the
 next one finds it by what `/twin/health` says against the pid that was written down when it was started.
@@ -127,17 +127,17 @@ class TwinProcess:
             f"          pid {running['pid']}: {whose}",
         ]
         if running["speed"] != settings.TWIN_SPEED:
-            lines.append(
-                f"          it keeps the speed it was started with, {running['speed']:g}, not TWIN_SPEED={settings.TWIN_SPEED:g}"
-            )
+            kept, asked = f"{running['speed']:g}", f"{settings.TWIN_SPEED:g}"
+            lines.append(f"          it keeps the speed it was started with: {kept}, not TWIN_SPEED={asked}")
         return lines
 
 
 def _same_daily_port(running: dict[str, Any]) -> None:
-    if running["daily_port"] != settings.TWIN_DAILY_PORT:
+    has, asked = running["daily_port"], settings.TWIN_DAILY_PORT
+    if has != asked:
         raise CannotStart(
-            f"the twin on port {running['port']} has its Daily side on port {running['daily_port']}, not {settings.TWIN_DAILY_PORT}: "
-            f"set TWIN_DAILY_PORT={running['daily_port']} to use it, or another TWIN_PORT for one of your own"
+            f"the twin on port {running['port']} has its Daily side on port {has}, not {asked}: set TWIN_DAILY_PORT={has} "
+            "to use it, or another TWIN_PORT for one of your own"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class PortTaken(OSError):
-    """The port can't be had; the message names it, the variable that moves it, and its holder where that can be seen."""
+    """The port can't be had; the message names it, the variable that moves it, and its holder if that can be seen."""
 
 
 def listen_on(host: str, port: int, variable: str) -> socket.socket:
