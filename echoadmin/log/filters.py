@@ -1,0 +1,96 @@
+"""The filters of the log: one set behind pages, REST and tails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from django_filters import rest_framework as filters
+
+from echoadmin.log.chain import canonical
+from echoadmin.log.models import Direction, Entry, EntryQuerySet, Kind, Stream
+from echoadmin.log.times import bounds
+
+
+class FilterError(ValueError):
+    """A filter has a value that can't be. `fields` maps its name to what is wrong, in words."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self.fields = fields
+        super().__init__("; ".join(f"{name}: {' '.join(words)}" for name, words in fields.items()))
+
+
+def _text(column: str, label: str) -> filters.CharFilter:
+    return filters.CharFilter(field_name=column, max_length=200, label=label)
+
+
+class EntryFilter(filters.FilterSet):
+    """Every filter is exact; several narrow each other down. Empty values count as not given."""
+
+    conversation = filters.CharFilter(method="by_stream", max_length=64, label="our id (cv_…), or 'account'")
+    persona = _text("persona_ref", "our id (pe_…)")
+    kind = filters.ChoiceFilter(choices=Kind.choices)
+    family = _text("family", "echo, speaking, utterance, presence, tool, context, room, other")
+    event_type = _text("event_type", "as on the wire: conversation.utterance")
+    direction = filters.ChoiceFilter(choices=Direction.choices)
+    sender = _text("sender", "the participant's id in the room")
+    actor = _text("actor", "who did it")
+    api_key = _text("api_key_ref", "the API key that it was done with")
+    inference_id = _text("inference_id", "as on the wire")
+    echo = filters.NumberFilter(field_name="echo_id", label="our echo's number", min_value=0, max_value=2**63 - 1)
+    is_error = filters.BooleanFilter(label="failed calls, sends, joins, webhooks")
+    at_after = filters.IsoDateTimeFilter(method="leave", label="happened at this time or later (ISO 8601)")
+    at_before = filters.IsoDateTimeFilter(method="leave", label="happened before this time (ISO 8601)")
+
+    stream_id: int | None = None  # of the conversation asked for; 0 where there is none such
+
+    class Meta:
+        model = Entry
+        fields: list[str] = []
+
+    def by_stream(self, queryset: EntryQuerySet, name: str, value: str) -> EntryQuerySet:
+        """Within one stream, pages are ordered by n: an index has that order, and none has it by id."""
+        stream_id = Stream.objects.filter(public_id=value).values_list("id", flat=True).first()
+        queryset = queryset.filter(stream=stream_id or 0)
+        queryset.key = "n"
+        self.stream_id = stream_id or 0
+        return queryset
+
+    def leave(self, queryset: EntryQuerySet, name: str, value: Any) -> EntryQuerySet:
+        """Times are dealt with when all filters are known."""
+        return queryset
+
+    def filter_queryset(self, queryset: EntryQuerySet) -> EntryQuerySet:
+        """The filtered entries, with their fingerprint and order."""
+        queryset = super().filter_queryset(queryset)
+        given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
+        queryset = self._by_time(queryset, given.get("at_after"), given.get("at_before"))
+        queryset.fingerprint = sha256(canonical(given).encode("ascii")).hexdigest()[:12]
+        return queryset
+
+    def _by_time(self, queryset: EntryQuerySet, after: Any, before: Any) -> EntryQuerySet:
+        if after is None and before is None:
+            return queryset
+        if after is not None and before is not None and after >= before:
+            raise FilterError({"at_before": ["must be later than at_after"]})
+        low, high = bounds(self.stream_id, after, before)
+        wanted = {
+            f"{queryset.key}__gte": low,
+            f"{queryset.key}__lt": high,
+            "at__gte": after,
+            "at__lt": before,
+        }
+        return queryset.filter(**{lookup: value for lookup, value in wanted.items() if value is not None})
+
+
+def filtered(params: Mapping[str, Any]) -> EntryQuerySet:
+    """The entries that fit; parameters of other names are left alone. Raises FilterError."""
+    wanted = EntryFilter(params, queryset=Entry.objects.all())
+    if not wanted.is_valid():
+        raise FilterError({name: [str(word) for word in words] for name, words in wanted.errors.items()})
+    found: EntryQuerySet = wanted.qs
+    return found
+
+
+FILTERS = tuple(EntryFilter.base_filters)

@@ -1,0 +1,180 @@
+"""Reading the log: pages by cursor, tails, and entries as the API shows them. Nothing here counts rows."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from django.db import connection
+
+from echoadmin.log.chain import instant
+from echoadmin.log.cursors import Cursor, CursorError, read_cursor
+from echoadmin.log.filters import FILTERS, EntryFilter, FilterError, filtered
+from echoadmin.log.models import Entry, EntryQuerySet, Stream
+from echoadmin.log.rebuild import message, messages
+
+__all__ = [
+    "FILTERS",
+    "CursorError",
+    "EntryFilter",
+    "FilterError",
+    "Page",
+    "SafeHead",
+    "Tail",
+    "as_dicts",
+    "filtered",
+    "last_n",
+    "message",
+    "messages",
+    "page",
+    "tail",
+    "tail_all",
+    "tail_cursor",
+]
+
+UpstreamIds = Callable[[set[str]], Mapping[str, str | None]]  # our conversations' ids → Tavus's
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries in the asked order, and the cursors of the pages beside it; None where there is none."""
+
+    rows: list[Entry]
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Entries in the order of their ids, each to be followed from `cursor`; `caught_up`: no more for now."""
+
+    rows: list[Entry]
+    cursor: str
+    caught_up: bool
+
+
+def page(entries: EntryQuerySet, cursor: str | None = None, limit: int = 50, newest_first: bool = True) -> Page:
+    """One page of what filtered() returned. Raises CursorError."""
+    order = f"-{entries.key}" if newest_first else entries.key
+    place = read_cursor(cursor, entries.fingerprint, order) if cursor else None
+    back = place is not None and place.back
+    downwards = newest_first is not back
+    if place is not None:
+        entries = entries.filter(**{f"{entries.key}__{'lt' if downwards else 'gt'}": place.value})
+    rows = list(entries.order_by(f"-{entries.key}" if downwards else entries.key)[: limit + 1])
+    more = len(rows) > limit
+    rows = rows[:limit][::-1] if back else rows[:limit]
+
+    def beside(row: Entry, backwards: bool) -> str:
+        return str(Cursor(entries.fingerprint, order, getattr(row, entries.key), backwards))
+
+    if not rows:
+        return Page([], None, None)
+    has_next, has_previous = (True, more) if back else (more, place is not None)
+    return Page(
+        rows,
+        beside(rows[-1], False) if has_next else None,
+        beside(rows[0], True) if has_previous else None,
+    )
+
+
+def tail(stream: str, after_n: int, limit: int = 100, **filters: Any) -> list[Entry]:
+    """The stream's entries after number `after_n`, oldest first; `filters` as those of filtered()."""
+    if filters:
+        entries = filtered({**filters, "conversation": stream})
+    else:  # the live view's way: many times a second
+        entries = Entry.objects.filter(stream=Stream.objects.filter(public_id=stream).values("id")[:1])
+    return list(entries.filter(n__gt=after_n).order_by("n")[:limit])
+
+
+def last_n(stream: str) -> int:
+    """The number of the stream's newest entry; 0 for an empty stream, or none."""
+    return Stream.objects.filter(public_id=stream).values_list("last_n", flat=True).first() or 0
+
+
+class SafeHead:
+    """The highest id up to which no entry can appear any more.
+
+    PostgreSQL hands out ids before they are committed, so an entry can become visible after one with a higher id. The
+    log's transactions hold their ids for under 4 s; so what was visible 5 s ago has no gaps left that will be filled.
+    Times are this process's own, never `at`. SQLite has one writing transaction at a time, and no such gaps.
+    """
+
+    WAIT = 5.0  # seconds
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: deque[tuple[float, int]] = deque()
+        self._safe = 0
+
+    def __call__(self) -> int:
+        """Looks, and returns the id; 0 while this process has not looked for 5 s."""
+        newest = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        if connection.vendor != "postgresql":
+            return newest
+        return self.saw(newest)
+
+    def saw(self, newest: int) -> int:
+        """Notes that `newest` was the highest visible id just now."""
+        with self._lock:
+            now = self._clock()
+            if not self._seen or self._seen[-1][0] <= now - 0.1:  # 50 notes suffice
+                self._seen.append((now, newest))
+            while self._seen and self._seen[0][0] <= now - self.WAIT:
+                self._safe = max(self._safe, self._seen.popleft()[1])
+            return self._safe
+
+
+_head = SafeHead()
+
+
+def tail_all(cursor: str | None, filters: Mapping[str, Any], limit: int = 100, head: Callable[[], int] = _head) -> Tail:
+    """Entries of all streams after `cursor`, oldest first; without a cursor, from the newest on. Raises CursorError.
+
+    On PostgreSQL it lags 5 s: see SafeHead.
+    """
+    entries = filtered(filters)
+    safe = head()
+    after = read_cursor(cursor, entries.fingerprint, "tail").value if cursor else safe
+    rows = list(entries.filter(id__gt=after, id__lte=safe).order_by("id")[:limit])
+    caught_up = len(rows) < limit
+    reached = max(after, safe) if caught_up else rows[-1].pk
+    return Tail(rows, str(Cursor(entries.fingerprint, "tail", reached)), caught_up)
+
+
+def tail_cursor(entry: Entry, fingerprint: str) -> str:
+    """The place just after `entry` in the tail across streams."""
+    return str(Cursor(fingerprint, "tail", entry.pk))
+
+
+def as_dicts(entries: Sequence[Entry], upstream_ids: UpstreamIds, audio: bool = False) -> list[dict[str, Any]]:
+    """Entries as the API shows them. `upstream_ids` is asked once for the ids that Tavus gave the conversations."""
+    refs = {entry.conversation_ref for entry in entries if entry.conversation_ref}
+    theirs = upstream_ids(refs) if refs else {}
+    return [_as_dict(*pair, theirs) for pair in zip(entries, messages(entries, audio), strict=True)]
+
+
+def _as_dict(entry: Entry, message: Any, upstream_ids: Mapping[str, str | None]) -> dict[str, Any]:
+    return {
+        "id": entry.pk,
+        "n": entry.n,
+        "at": instant(entry.at),
+        "kind": entry.kind,
+        "direction": entry.direction,
+        "event_type": entry.event_type,
+        "sender": entry.sender,
+        "sender_name": entry.sender_name,
+        "inference_id": entry.inference_id,
+        "echo": entry.echo_id,
+        "conversation": entry.conversation_ref,
+        "conversation_id": upstream_ids.get(entry.conversation_ref or ""),
+        "actor": entry.actor,
+        "seq": entry.seq,
+        "is_error": entry.is_error,
+        "message": message,
+    }
