@@ -136,8 +136,8 @@ def _same_daily_port(running: dict[str, Any]) -> None:
     has, asked = running["daily_port"], settings.TWIN_DAILY_PORT
     if has != asked:
         raise CannotStart(
-            f"the twin on port {running['port']} has its Daily side on port {has}, not {asked}: set TWIN_DAILY_PORT={has} "
-            "to use it, or another TWIN_PORT for one of your own"
+            f"the twin on port {running['port']} has its Daily side on port {has}, not {asked}: set "
+            f"TWIN_DAILY_PORT={has} to use it, or another TWIN_PORT for one of your own"
         )
 
 

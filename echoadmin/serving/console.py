@@ -18,6 +18,7 @@ from django.db import connections
 from echoadmin import __version__, consoles
 from echoadmin.serving import first_start, ports
 from echoadmin.serving.companions import CannotStart, companions
+from echoadmin.serving.under_make import stop_with_make
 
 GRACE = 4  # seconds that answers under way may take once the console is told to stop
 LAST_RESORT = 5.0  # seconds after the orderly end in which the process must be gone
@@ -32,6 +33,7 @@ def serve(say: Say) -> None:
     """
     with ExitStack() as running, suppress(KeyboardInterrupt):
         _make_stoppable()
+        stop_with_make()
         listening = running.enter_context(ports.listen_on(settings.HOST, settings.PORT, "PORT"))
         password = first_start.prepare(settings.MODE)
         running.callback(consoles.release)

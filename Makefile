@@ -1,0 +1,53 @@
+# Everything a person does with a clone. `make run` is the whole way in; `make help` lists the rest.
+# Settings come from the environment or as `make run PORT=8123`; the README's table lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+INSTALLED := .venv/installed
+
+help: ## what there is to do
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12
+
+run: $(INSTALLED)/requirements.txt ## install what is missing, then run the console with its twin; Ctrl-C stops both
+	@exec $(PYTHON) manage.py serve
+
+test: $(INSTALLED)/requirements-dev.txt ## every test; needs no service running
+	@$(PYTHON) -m tests.chromium
+	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(INSTALLED)/requirements-dev.txt ## style and order
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+types: $(INSTALLED)/requirements-dev.txt ## the type checker
+	@$(PYTHON) -m mypy
+
+contracts: $(INSTALLED)/requirements-dev.txt ## which part may import which
+	@.venv/bin/lint-imports
+
+bench: $(INSTALLED)/requirements-dev.txt ## how fast an echo is sent, beside the plain Flask way
+	@exec $(PYTHON) tests/benchmarks/send_path.py $(ARGS)
+
+fidelity: $(INSTALLED)/requirements-dev.txt ## other people's clients against the twin
+	@exec $(PYTHON) -m pytest tests/fidelity $(ARGS)
+
+# Installed again only when the file has changed. Python 3.11 is what the tests run on; any newer one will do.
+$(INSTALLED)/%: %
+	@if [ ! -x $(PYTHON) ]; then \
+		for python in python3.11 python3.12 python3.13 python3 python; do \
+			if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
+		done; \
+		if [ -z "$${found:-}" ]; then \
+			echo "echoadmin needs Python 3.11 or newer with its venv module (Debian: apt install python3 python3-venv); python3 here is: $$(python3 --version 2>&1 || true)" >&2; exit 1; \
+		fi; \
+		echo "making .venv with $$("$$found" --version)"; "$$found" -m venv .venv; \
+	fi
+	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then echo ".venv was made with $$($(PYTHON) --version), and echoadmin needs 3.11 or newer: remove .venv and try again" >&2; exit 1; fi
+	@if ! cmp -s $< $@; then echo "installing $<"; $(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<; fi
+	@mkdir -p $(INSTALLED) && cp $< $@
+
+$(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
+
+.PHONY: help run test lint types contracts bench fidelity
