@@ -23,7 +23,7 @@ def append(drafts: Iterable[Draft]) -> list[Written]:
     unit = Unit(list(drafts))
     ready = Ready(unit, [prepare(draft) for draft in unit.drafts])
     with transaction.atomic():
-        [outcome], _ = store(connection, [ready])
+        [outcome] = store(connection, [ready])
         streams = {draft.stream for draft in unit.drafts}
         transaction.on_commit(lambda: _ring(streams), robust=True)
     assert not isinstance(outcome, Exception)  # only guards and afters fail alone, and there are none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,8 +74,12 @@ class Unit:
     the guard's own statements included. `after` runs when the numbers are known, in the same transaction, and undoes
     its unit by raising. Both may run again when the database failed; neither may wait for anything. `after` may lock
     only rows that `guard` locked already: others' transactions lock their rows first, and the log's streams last.
+
+    Units with the same `guard_key` that follow each other are asked once a transaction, for guards that change nothing
+    ("is this room still mine?") and would be asked for every message.
     """
 
     drafts: list[Draft]
     guard: Callable[[CursorWrapper], bool] | None = None
     after: Callable[[CursorWrapper, list[Written]], None] | None = None
+    guard_key: Hashable = None

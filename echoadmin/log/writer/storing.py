@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -31,7 +31,6 @@ _INSERT = f"INSERT INTO log_entry ({_columns}) VALUES ({', '.join(['%s'] * len(C
 _COPY = f"COPY log_entry ({_columns}) FROM STDIN"
 
 Outcome = list[Written] | Exception
-Proof = tuple[int, int, bytes]  # stream, n, digest of a row that is there if the transaction was committed
 
 
 @dataclass(slots=True)
@@ -71,11 +70,11 @@ def is_passing(error: BaseException) -> bool:
     return state is None or state[:2] in ("08", "40", "53", "55", "57", "58") or state == "25006"
 
 
-def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> tuple[list[Outcome], Proof | None]:
+def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> list[Outcome]:
     """Writes the units in the open transaction of `connection`.
 
-    Returns an outcome for each of the first units (the rest didn't fit into the time that a transaction may take) and
-    a row by which to know, after an error in COMMIT, whether it was committed. Raises what concerns all of them.
+    Returns an outcome for each of the first units; the rest didn't fit into the time that a transaction may take.
+    Raises what concerns all of them.
     """
     with connection.cursor() as cursor:
         outcomes = _run_guards(cursor, ready)
@@ -88,16 +87,7 @@ def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> tuple[list
     if first_id is not None:
         ids = iter(range(first_id, first_id + len(batch.rows)))
         outcomes = [_with_ids(outcome, ids) for outcome in outcomes]
-    last = batch.rows[-1] if batch.rows else None
-    return outcomes, (last["stream"], last["n"], last["digest"]) if last else None
-
-
-def is_stored(connection: BaseDatabaseWrapper, proof: Proof) -> bool:
-    """Whether the transaction that `proof` stands for was committed."""
-    with connection.cursor() as cursor:
-        cursor.execute('SELECT digest FROM log_entry WHERE "stream" = %s AND n = %s', proof[:2])
-        row = cursor.fetchone()
-    return row is not None and bytes(row[0]) == proof[2]
+    return outcomes
 
 
 def ensure_streams(cursor: CursorWrapper, public_ids: Iterable[str]) -> None:
@@ -110,17 +100,24 @@ def ensure_streams(cursor: CursorWrapper, public_ids: Iterable[str]) -> None:
 
 def _run_guards(cursor: CursorWrapper, ready: Sequence[Ready]) -> list[Outcome]:
     outcomes: list[Outcome] = []
+    answers: dict[Hashable, Exception | None] = {}
     until = monotonic() + GUARDS_SECONDS
     for one in ready:
         if outcomes and monotonic() > until:
             break
-        outcomes.append(_run_guard(cursor, one.unit))
+        key = one.unit.guard_key
+        if key is None and one.unit.guard is not None:
+            answers.clear()  # this guard may change what the others asked
+        refusal = answers[key] if key in answers else _run_guard(cursor, one.unit)
+        if key is not None:
+            answers[key] = refusal
+        outcomes.append(refusal or [])
     return outcomes
 
 
-def _run_guard(cursor: CursorWrapper, unit: Unit) -> Outcome:
+def _run_guard(cursor: CursorWrapper, unit: Unit) -> Exception | None:
     if unit.guard is None:
-        return []
+        return None
     try:
         with transaction.atomic(using=cursor.db.alias):
             if not unit.guard(cursor):
@@ -129,7 +126,7 @@ def _run_guard(cursor: CursorWrapper, unit: Unit) -> Outcome:
         if is_passing(error):
             raise
         return error
-    return []
+    return None
 
 
 def _lock_streams(cursor: CursorWrapper, public_ids: set[str]) -> dict[str, _Head]:

@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from echoadmin.log.writer.drafts import LogClosed, LogFull, Unit, Written
 from echoadmin.log.writer.rows import prepare
-from echoadmin.log.writer.storing import Outcome, Proof, Ready, is_passing, is_stored, store
+from echoadmin.log.writer.storing import Outcome, Ready, is_passing, store
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000  # units
 MAX_ENTRIES = 1_000  # in a transaction, about: a unit is never split
-CLAIM_PATIENCE = 4.0  # seconds that a unit with a guard waits for a database that is away
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts
 # A transaction that waits longer for another's lock, or for the disk, is given up and tried again (PostgreSQL).
-_TIMEOUTS = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true)"
+_BEGIN = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true), txid_current()"
 
 
 @dataclass(slots=True, eq=False)
@@ -42,9 +42,8 @@ class _Waiting:
 class Writer:
     """Stores units in the order in which they are put. One per process; `start` it before use, `stop` it at the end.
 
-    While the database is away, units wait in memory, in order, and are tried again until it is back; those with a
-    guard fail after CLAIM_PATIENCE seconds, for a claim that nobody waits for must not be made. When MAX_WAITING units
-    wait, further ones fail with LogFull.
+    While the database is away, units wait in memory, in order, and are tried again until it is back. When MAX_WAITING
+    units wait, further ones fail with LogFull.
     """
 
     def __init__(self, on_commit: Callable[[set[str]], None] | None = None) -> None:
@@ -53,7 +52,7 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._closing_at: float | None = None  # monotonic; when a stop stops waiting for the database
         self._thread: threading.Thread | None = None
-        self._in_doubt: tuple[Proof, list[Outcome]] | None = None
+        self._in_doubt: tuple[int, list[Outcome]] | None = None
         self._trouble: str | None = None
 
     @property
@@ -161,24 +160,35 @@ class Writer:
     def _transact(self, batch: list[_Waiting]) -> list[Outcome]:
         """One transaction with the first units of the batch; an outcome for each of those."""
         connection = connections[DEFAULT_DB_ALIAS]
-        if self._in_doubt is not None:
-            proof, earlier = self._in_doubt
-            stored = is_stored(connection, proof)
-            self._in_doubt = None
-            if stored:
-                return earlier
-        proof_of_this: Proof | None = None
+        if (stored := self._stored_after_all(connection)) is not None:
+            return stored
+        number: int | None = None
         outcomes: list[Outcome] = []
         try:
             with transaction.atomic():
                 if connection.vendor == "postgresql":
-                    connection.cursor().execute(_TIMEOUTS)
-                outcomes, proof_of_this = store(connection, [waiting.ready for waiting in batch if waiting.ready])
+                    with connection.cursor() as cursor:
+                        cursor.execute(_BEGIN)
+                        number = cursor.fetchone()[-1]
+                outcomes = store(connection, [waiting.ready for waiting in batch if waiting.ready])
         except Exception as error:
-            if proof_of_this is not None and is_passing(error):  # in COMMIT: it may have worked nevertheless
-                self._in_doubt = (proof_of_this, outcomes)
+            if outcomes and number is not None and is_passing(error):
+                self._in_doubt = (number, outcomes)  # the connection broke in COMMIT: it may have worked nevertheless
             raise
         return outcomes
+
+    def _stored_after_all(self, connection: BaseDatabaseWrapper) -> list[Outcome] | None:
+        """What came of the transaction that broke in COMMIT, if it was committed."""
+        if self._in_doubt is None:
+            return None
+        number, outcomes = self._in_doubt
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT txid_status(%s)", [number])
+            state = cursor.fetchone()[0]
+        if state == "in progress":
+            raise OperationalError("the transaction before is still being committed")
+        self._in_doubt = None
+        return outcomes if state == "committed" else None
 
     def _settle(self, batch: list[_Waiting], outcomes: list[Outcome]) -> None:
         if self._trouble is not None:
@@ -213,25 +223,7 @@ class Writer:
             self._fail_rest(error)
             return []
         sleep(pause)
-        return self._without_old_claims(left, error)
-
-    def _without_old_claims(self, left: list[_Waiting], error: Exception) -> list[_Waiting]:
-        def is_old(waiting: _Waiting) -> bool:
-            return waiting.unit.guard is not None and waiting.since < monotonic() - CLAIM_PATIENCE
-
-        with self._changed:
-            old = [waiting for waiting in self._queue if is_old(waiting)]
-            for waiting in old:
-                self._queue.remove(waiting)
-        for waiting in old:
-            if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_exception(error)
-        if self._in_doubt is not None:  # those may be stored: the next attempt tells
-            return left
-        for waiting in left:
-            if is_old(waiting):
-                waiting.future.set_exception(error)
-        return [waiting for waiting in left if not waiting.future.done()]
+        return left
 
     def _fail_rest(self, error: Exception) -> None:
         with self._changed:
