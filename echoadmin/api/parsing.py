@@ -1,0 +1,54 @@
+"""JSON bodies: an object, of text that every database and Daily can take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.parsers import JSONParser
+
+DEEPEST = 60
+
+
+class ObjectParser(JSONParser):
+    """Raises ParseError (400) for what is no JSON object, ValidationError naming a text that can't be kept."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        """The body as a dict; an empty body is {}."""
+        if stream is not None and _is_empty(parser_context):
+            return {}
+        try:
+            data = super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deep. Make it flatter.") from None
+        if not isinstance(data, dict):
+            raise ParseError('The body is to be a JSON object, such as {"text": "Hello."}.')
+        _check(data, "", DEEPEST)
+        return data
+
+
+def _is_empty(parser_context: Any) -> bool:
+    request = (parser_context or {}).get("request")
+    return request is not None and request.META.get("CONTENT_LENGTH") in ("", "0", 0)
+
+
+def _check(value: Any, path: str, levels: int) -> None:
+    if levels == 0:
+        raise ValidationError({path: ["Is nested too deep. Make it flatter."]})
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_text(name, path or "body")
+            _check(inner, f"{path}.{name}".lstrip("."), levels - 1)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            _check(inner, f"{path}.{place}", levels - 1)
+    elif isinstance(value, str):
+        _check_text(value, path)
+
+
+def _check_text(text: str, path: str) -> None:
+    if "\0" in text:
+        raise ValidationError({path: ["Holds the character NUL, which can't be kept. Remove it."]})
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValidationError({path: ["Holds half of a surrogate pair, which is no character. Send valid Unicode."]})

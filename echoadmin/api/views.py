@@ -1,0 +1,75 @@
+"""The class that every view of the API is made of, and the one that answers what nothing else does."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from echoadmin.accounts import acting
+from echoadmin.accounts.permissions import Auditor, HasRole
+from echoadmin.actors import Actor
+from echoadmin.api.parsing import ObjectParser
+
+
+class View(APIView):
+    """One address. `roles` says who may use which method; reading is for auditors unless it says otherwise."""
+
+    parser_classes = [ObjectParser]
+    renderer_classes = [JSONRenderer]
+    roles: ClassVar[dict[str, type[HasRole]]] = {}
+
+    def get_permissions(self) -> list[BasePermission]:
+        """By method."""
+        return [self.roles.get(self.request.method or "", Auditor)()]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """No text with NUL reaches a query: PostgreSQL takes none."""
+        super().initial(request, *args, **kwargs)
+        for name, values in request.query_params.lists():
+            if "\0" in name or any("\0" in value for value in values):
+                raise ValidationError({name.replace("\0", ""): ["Holds the character NUL. Remove it."]})
+        if any("\0" in str(value) for value in kwargs.values()):
+            raise NotFound("There is nothing at this address.")
+
+    def actor(self, source: str = "rest") -> Actor:
+        """Who asks."""
+        return acting.actor(self.request, source)
+
+
+class Nothing(View):
+    """Every address under /api/ that there is not: 404 in the API's own shape."""
+
+    permission_classes = [AllowAny]
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Anybody may be told that there is nothing."""
+        return [AllowAny()]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Whatever the method."""
+        raise NotFound(f"There is nothing at {request.path}. The addresses there are: /api/v1/schema/")
+
+
+def nothing(request: HttpRequest, **_: Any) -> HttpResponseBase:
+    """The same request with the slash that was forgotten, else 404."""
+    answer = Nothing.as_view()
+    if not request.path_info.endswith("/"):
+        try:
+            match = resolve(f"{request.path_info}/")
+        except Resolver404:
+            return answer(request)
+        if match.func is not nothing and not iscoroutinefunction(match.func):
+            return match.func(request, *match.args, **match.kwargs)
+    return answer(request)
+
+
+nothing.csrf_exempt = True  # type: ignore[attr-defined]
