@@ -93,7 +93,7 @@ def check_pcm(pcm: bytes, sample_rate: int, *, field: str = "audio", max_seconds
         raise Refusal(field, "Starts like an audio file. Send raw samples without a header, or the file as `file`.")
     if len(pcm) % 2:
         raise Refusal(field, f"Has {len(pcm):,} bytes, an odd number; a PCM16 sample has two. Was it cut?")
-    _check_length(seconds(len(pcm), sample_rate), max_seconds, field)
+    check_length(seconds(len(pcm), sample_rate), max_seconds, field)
 
 
 def check_sample_rate(value: object, field: str = "sample_rate") -> int:
@@ -213,10 +213,11 @@ def _check_header(sound: soundfile.SoundFile, field: str, max_seconds: float) ->
                 field, f"Ends after {int(there):,} of {int(told):,} bytes of sound: it was cut off. Upload it again."
             )
     if sound.frames < _NO_LENGTH:
-        _check_length(sound.frames / sound.samplerate, max_seconds, field)
+        check_length(sound.frames / sound.samplerate, max_seconds, field)
 
 
-def _check_length(length: float, most: float, field: str) -> None:
+def check_length(length: float, most: float, field: str = "audio") -> None:
+    """Raises `TooLong` when `length` seconds are more than `most`."""
     if length > most:
         raise TooLong(field, f"Lasts over {most:,.0f} seconds, the most for one echo. Cut it into several.")
 
@@ -233,7 +234,7 @@ def _mono(sound: soundfile.SoundFile, field: str, max_seconds: float) -> Iterato
         if not len(frames):
             break
         came += len(frames)
-        _check_length(came / sound.samplerate, max_seconds, field)
+        check_length(came / sound.samplerate, max_seconds, field)
         yield np.nan_to_num(frames.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     if not came:
         raise Empty(field, "Holds no samples: its header is there, but no sound. Record or export it again.")

@@ -56,3 +56,41 @@ class BadSampleRate(Refusal):
     """A sample rate that the replica cannot be sent."""
 
     code = "bad_sample_rate"
+
+
+class NotNow(Refusal):
+    """Good input at a time when it can't be done: HTTP 409."""
+
+    code = "not_now"
+    status = 409
+
+
+class NotJoined(NotNow):
+    """The room is not wanted: nobody would hear it."""
+
+    code = "not_joined"
+
+
+class ConversationOver(NotNow):
+    """The conversation has ended, or never began."""
+
+    code = "conversation_over"
+
+
+class IdTaken(NotNow):
+    """The inference id belongs to an echo with another body."""
+
+    code = "inference_id_taken"
+
+
+class EchoClosed(NotNow):
+    """Audio for an echo that was closed before."""
+
+    code = "echo_closed"
+
+
+class QueueFull(Refusal):
+    """As many echoes wait in this conversation as may."""
+
+    code = "queue_full"
+    status = 429

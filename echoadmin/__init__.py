@@ -1,3 +1,3 @@
-"""echoadmin: make Tavus video replicas say exactly what they are told, and keep the record."""
+"""echoadmin: an admin console for Tavus replicas in echo mode, with the complete record of what they said."""
 
 __version__ = "0.1.0"

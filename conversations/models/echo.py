@@ -90,7 +90,9 @@ class Echo(models.Model):
     @property
     def times(self) -> dict[str, Any]:
         """Each step's time (UTC), None where it was not reached or not seen."""
-        return {name: getattr(self, f"{name}_at") for name in ("queued", "sending", "sent", "speaking", "spoken", "ended")}
+        return {
+            name: getattr(self, f"{name}_at") for name in ("queued", "sending", "sent", "speaking", "spoken", "ended")
+        }
 
     @property
     def is_final(self) -> bool:
@@ -112,7 +114,9 @@ class InteractionState(models.TextChoices):
 class Interaction(models.Model):
     """Every message to send that is no echo: interrupt, respond, context, sensitivity, tool result, raw."""
 
-    conversation = models.ForeignKey("conversations.Conversation", on_delete=models.CASCADE, related_name="interactions")
+    conversation = models.ForeignKey(
+        "conversations.Conversation", on_delete=models.CASCADE, related_name="interactions"
+    )
     event_type = models.CharField(max_length=120)
     message = models.JSONField()
     state = models.CharField(max_length=16, choices=InteractionState.choices, default=InteractionState.QUEUED)

@@ -59,7 +59,9 @@ class Room(models.Model):
     tries = models.IntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, blank=True)
     joined_at = models.DateTimeField(null=True, blank=True)
-    last_seen_at = models.DateTimeField(null=True, blank=True)  # the last sign of life of the connection, every few seconds
+    last_seen_at = models.DateTimeField(
+        null=True, blank=True
+    )  # the last sign of life of the connection, every few seconds
     session_id = models.CharField(max_length=64, blank=True, default="")
     participants = models.JSONField(default=list, blank=True)
     replica_present = models.BooleanField(default=False)

@@ -1,0 +1,4 @@
+"""What people and programs can ask for: keyword-only functions, each with the actor who asks.
+
+`mirroring` creates, ends and syncs conversations; `rooms` joins and leaves; `speaking` makes the replica speak.
+"""

@@ -35,6 +35,13 @@ def append_samples(clip_id: int, pcm: bytes) -> int:
     return start
 
 
+def drop_clip(clip_id: int) -> None:
+    """Takes away a clip that nothing refers to: what was stored of an upload that was refused half-way."""
+    with transaction.atomic():
+        ClipPart.objects.filter(clip=clip_id).delete()
+        Clip.objects.filter(pk=clip_id).delete()
+
+
 def insert_clip(cursor: CursorWrapper, sample_rate: int, pcm: bytes) -> int:
     """A new clip that holds `pcm`, in the cursor's transaction; returns its id."""
     cursor.execute(

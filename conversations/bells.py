@@ -1,0 +1,87 @@
+"""Bells: "look again", sent through the channel layer. They carry ids only, and may get lost: who waits also looks.
+
+`rooms.<worker>` is a worker's channel, `rooms` the group of all; `tail.<stream>` is the group of a stream's readers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+ROOMS = "rooms"
+_loop: asyncio.AbstractEventLoop | None = None
+_ringing: set[asyncio.Task[None]] = set()
+
+
+def use_loop(loop: asyncio.AbstractEventLoop | None) -> None:
+    """From now on bells are rung on this loop (the server's), without anybody waiting for them."""
+    global _loop
+    _loop = loop
+
+
+def worker_channel(worker: str) -> str:
+    """The channel of one worker."""
+    return f"rooms.{worker}"
+
+
+def tail_group(stream: str) -> str:
+    """The group of those who read a stream: a conversation's public id, or `account`."""
+    return f"tail.{stream}"
+
+
+def ring_room_on_commit(conversation_id: int, worker: str | None) -> None:
+    """After the commit: tell the room's worker, or all of them while nobody holds it."""
+    transaction.on_commit(lambda: ring(_room_bell(conversation_id, worker)), robust=True)
+
+
+def ring_tail(stream: str) -> None:
+    """Tell the readers of a stream that it grew, or that an echo of its conversation changed."""
+    ring(_group(tail_group(stream), {"type": "tail.grew", "stream": stream}))
+
+
+def ring_tail_on_commit(stream: str) -> None:
+    """The same after the commit."""
+    transaction.on_commit(lambda: ring_tail(stream), robust=True)
+
+
+def ring(bell: Coroutine[Any, Any, None]) -> None:
+    """Ring from any thread; a bell that fails is only a look that comes later."""
+    loop = _loop
+    if loop is not None and loop.is_running():
+        loop.call_soon_threadsafe(_start, bell)
+        return
+    async_to_sync(_carefully)(bell)
+
+
+def _start(bell: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(_carefully(bell))
+    _ringing.add(task)
+    task.add_done_callback(_ringing.discard)
+
+
+async def _carefully(bell: Coroutine[Any, Any, None]) -> None:
+    try:
+        await bell
+    except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, the look every 2 s makes up for it
+        logger.warning("a bell did not ring: %s", error)
+
+
+async def _room_bell(conversation_id: int, worker: str | None) -> None:
+    message = {"type": "room.bell", "conversation": conversation_id}
+    layer = get_channel_layer()
+    if worker is None:
+        await layer.group_send(ROOMS, message)
+    else:
+        await layer.send(worker_channel(worker), message)
+
+
+async def _group(group: str, message: dict[str, Any]) -> None:
+    await get_channel_layer().group_send(group, message)

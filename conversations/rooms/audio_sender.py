@@ -1,0 +1,209 @@
+"""Sends one audio echo: chunks are logged shortly before they leave, and leave on time, whatever the database does."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+
+from conversations import audio, interactions, outbox
+from conversations.models import Echo
+from conversations.rooms.clip_reader import Chunk, ClipReader
+from conversations.rooms.echo_sender import EchoSender, completion_missing, send_failed
+from conversations.rooms.pace import Pace
+from echoadmin.log.writer import Draft
+
+STARVED_LOOK = 0.25  # s between looks for more samples, when no bell tells of them
+
+
+@dataclass(slots=True)
+class Logged:
+    """A chunk whose entry is durable: message, its number in the log, when it leaves (the loop's clock)."""
+
+    message: dict[str, Any]
+    n: int
+    departure: float
+
+
+@dataclass
+class Delivery:
+    """How far one audio echo got."""
+
+    handed: int = 0  # to the SDK
+    acknowledged: int = 0  # by the SDK
+    error: str | None = None
+    failed: BaseException | None = None  # of the logging side
+    unsent: list[int] = field(default_factory=list)  # n of entries that never left
+    handed_ns: list[int] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """Chunks without a completion."""
+        return self.handed - self.acknowledged
+
+
+async def say_audio(sender: EchoSender, echo: Echo) -> None:
+    """From the first chunk to the replica's last word, or to whatever stopped it."""
+    rate = int(echo.sample_rate or 24_000)
+    size = audio.chunk_bytes(rate, settings.ECHO_CHUNK_BYTES)
+    reader = ClipReader(sender.room.desk, echo, size)
+    pace = Pace(echo.pacing, audio.seconds(size, rate), settings.ECHO_LEAD, sender.room.loop.time())
+    delivery = Delivery()
+    logged: asyncio.Queue[list[Logged] | None] = asyncio.Queue(maxsize=1)
+    out = sender.room.matcher.expect(echo.pk, echo.wire_id, words=None)
+    logging = asyncio.create_task(_log_chunks(sender, echo, reader, pace, logged, delivery, rate))
+    try:
+        await _send_chunks(sender, pace, logged, delivery)
+        await logging
+    finally:
+        logging.cancel()
+    if delivery.failed is not None:
+        raise delivery.failed
+    if not delivery.handed and not delivery.unsent:
+        return  # cancelled before anything was written
+    if delivery.unsent:
+        reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
+        await sender.room.log_not_sent(echo, delivery.unsent, reason, detail=delivery.error or "")
+    length = audio.seconds(reader.read_bytes, rate)
+    if await _settled(sender, echo, delivery, length):
+        await sender.follow(echo, out, length)
+
+
+async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: float) -> bool:
+    """Whether all of it was sent, or it was interrupted on the way: both are followed to the replica's stop."""
+    room = sender.room
+    done = await sender.until(lambda: not delivery.open or bool(delivery.error), settings.ECHO_COMPLETION_DEADLINE)
+    if delivery.error is not None:
+        await sender.end(echo, send_failed(delivery.error), sent=delivery.acknowledged)
+        room.send_error(delivery.error)
+        return False
+    if not done:
+        await room.log_uncertain(echo, delivery.handed_ns[delivery.acknowledged :], "completion_missing")
+        await sender.end(echo, completion_missing(), sent=delivery.acknowledged)
+        room.lose("a send got no completion")
+        return False
+    if not delivery.unsent and sender.stop is None:
+        at, sent = datetime.now(UTC), delivery.acknowledged
+        room.settle_later(lambda: outbox.mark_sent(room.tenure, echo.pk, at=at, sent=sent, seconds=seconds))
+    return True
+
+
+# --- the logging side ---
+
+
+async def _log_chunks(
+    sender: EchoSender,
+    echo: Echo,
+    reader: ClipReader,
+    pace: Pace,
+    logged: asyncio.Queue[list[Logged] | None],
+    delivery: Delivery,
+    rate: int,
+) -> None:
+    """Write chunks to the log, at most 250 ms before they leave; ends with None in the queue, whatever happens."""
+    index = 0
+    try:
+        while not reader.finished and sender.stop is None and delivery.error is None:
+            chunks = await _next_chunks(sender, reader, pace, index)
+            if not chunks:
+                continue
+            batch = await _log(sender, echo, chunks, pace, index, delivery, rate)
+            if batch is None:
+                return
+            await logged.put(batch)
+            index += len(batch)
+    except Exception as error:  # noqa: BLE001 - it is raised again by say_audio, after what was logged is accounted for
+        delivery.failed = error
+    finally:
+        await logged.put(None)
+
+
+async def _next_chunks(sender: EchoSender, reader: ClipReader, pace: Pace, index: int) -> list[Chunk]:
+    loop = sender.room.loop
+    most = pace.batch(index, loop.time())
+    if not most:
+        await asyncio.sleep(max(0.0, pace.departure(index) - loop.time() - 0.15))
+        return []
+    chunks = await reader.take(most)
+    if not chunks and not reader.finished:
+        await _starve(sender, reader)
+        pace.starved(index, loop.time())
+    return chunks
+
+
+async def _starve(sender: EchoSender, reader: ClipReader) -> None:
+    """Samples still arrive: wait for the bell; who has sent nothing for too long has ended."""
+    left = settings.ECHO_STALL_DEADLINE - reader.stalled_for()
+    if not reader.closed and left <= 0:
+        await reader.close(reason="stream_stalled")
+        return
+    await sender.room.more_audio(min(STARVED_LOOK, max(0.01, left)))
+
+
+async def _log(
+    sender: EchoSender, echo: Echo, chunks: list[Chunk], pace: Pace, index: int, delivery: Delivery, rate: int
+) -> list[Logged] | None:
+    room, now, clock = sender.room, datetime.now(UTC), sender.room.loop.time()
+    departures = [max(clock, pace.departure(index + offset)) for offset in range(len(chunks))]
+    messages = [
+        interactions.audio_echo_chunk(room.upstream_id, chunk.pcm, rate, echo.wire_id, chunk.last) for chunk in chunks
+    ]
+    drafts: list[Draft] = [
+        sender.draft(
+            echo,
+            message,
+            at=now + timedelta(seconds=leaves - clock),
+            clip=(int(echo.clip_id or 0), chunk.start, len(chunk.pcm)),
+        )
+        for message, chunk, leaves in zip(messages, chunks, departures, strict=True)
+    ]
+    if index == 0:
+        claim = partial(outbox.claim_echo, room.tenure, echo.pk, chunks=len(chunks))
+    else:
+        claim = partial(outbox.claim_more, room.tenure, echo.pk, chunks=len(chunks), sent=delivery.acknowledged)
+    written = await room.claim(drafts, claim)
+    if written is None:
+        return None
+    return [
+        Logged(message, entry.n, leaves) for message, entry, leaves in zip(messages, written, departures, strict=True)
+    ]
+
+
+# --- the sending side ---
+
+
+async def _send_chunks(
+    sender: EchoSender, pace: Pace, logged: asyncio.Queue[list[Logged] | None], delivery: Delivery
+) -> None:
+    """Hand each logged chunk to the SDK at its time; once stopped, only note what was logged and did not leave."""
+
+    def done(error: str | None) -> None:
+        delivery.acknowledged += 1
+        if error is not None and delivery.error is None:
+            delivery.error = error
+        sender.stir()
+
+    while (batch := await logged.get()) is not None:
+        for chunk in batch:
+            await _until_departure(sender, pace, chunk, delivery)
+            if sender.stop is not None or delivery.error is not None or sender.room.link is None:
+                delivery.unsent.append(chunk.n)
+                continue
+            delivery.handed += 1
+            delivery.handed_ns.append(chunk.n)
+            sender.room.send(chunk.message, done)
+
+
+async def _until_departure(sender: EchoSender, pace: Pace, chunk: Logged, delivery: Delivery) -> None:
+    ahead = chunk.departure - sender.room.loop.time()
+    if ahead > 0 and sender.stop is None:
+        await sender.until(lambda: sender.stop is not None or delivery.error is not None, ahead)
+    if delivery.open >= pace.most_unacknowledged:
+        await sender.until(
+            lambda: delivery.open < pace.most_unacknowledged or sender.stop is not None or delivery.error is not None,
+            settings.ECHO_COMPLETION_DEADLINE,
+        )

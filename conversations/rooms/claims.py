@@ -1,0 +1,180 @@
+"""Workers, leases and rooms in the database: who holds what. All of it is the ORM, called off the loop."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from conversations import outbox
+from conversations.models import Room, RoomState, Wanted, Worker
+from conversations.outbox import Tenure
+
+HOST = socket.gethostname()
+LEFT_OVER = (RoomState.JOINING, RoomState.JOINED, RoomState.LOST, RoomState.LEAVING)
+
+
+class NameTaken(RuntimeError):
+    """Another process holds rooms under this worker's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A room that is this worker's now, with all that it needs to know to join it."""
+
+    tenure: Tenure
+    public_id: str
+    upstream_id: str
+    persona_ref: str | None
+    url: str
+    token: str
+    takeover: bool  # another worker held it and did not leave
+    blind_since: datetime | None  # since when nobody of ours has been listening
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the database says of a room that this worker holds."""
+
+    held: bool
+    wanted: bool
+    ended: bool
+
+
+def register(name: str, *, capacity: int, version: str) -> Worker:
+    """This process as a worker; raises NameTaken while another process of that name is alive."""
+    with transaction.atomic():
+        row = Worker.objects.select_for_update().filter(name=name).first() or Worker(name=name)
+        if row.pk and _alive(row):
+            raise NameTaken(
+                f"a worker called {name} runs on {row.host} (pid {row.pid}); give this one another ECHOADMIN_WORKER"
+            )
+        now = timezone.now()
+        row.host, row.pid, row.version, row.capacity = HOST, os.getpid(), version, capacity
+        row.draining, row.started_at, row.stopped_at, row.lease_until = False, now, None, now
+        row.save()
+        Room.objects.filter(worker=row).update(
+            worker=None, epoch=F("epoch") + 1
+        )  # a dead process of this name held them
+    renew(row.pk)
+    return row
+
+
+def renew(worker_id: int) -> bool:
+    """Another WORKER_LEASE from now, by the database's clock; False when the row is no longer this process's."""
+    until = Now() + timedelta(seconds=settings.WORKER_LEASE)
+    mine = Worker.objects.filter(pk=worker_id, host=HOST, pid=os.getpid(), stopped_at__isnull=True)
+    return bool(mine.update(lease_until=until))
+
+
+def retire(worker_id: int) -> None:
+    """A clean end: the lease ends now."""
+    mine = Worker.objects.filter(pk=worker_id, host=HOST, pid=os.getpid())
+    mine.update(lease_until=Now(), stopped_at=Now())
+
+
+def claim_free(worker: Worker, *, limit: int) -> list[Claimed]:
+    """Take up to `limit` rooms that somebody wants joined and that no living worker holds."""
+    if limit <= 0:
+        return []
+    dead = Q(worker__isnull=True) | Q(worker__lease_until__lt=Now()) | Q(worker__in=_dead_here(worker))
+    due = Q(next_try_at__isnull=True) | Q(next_try_at__lte=Now())
+    wanting = Room.objects.filter(
+        dead, due, wanted=Wanted.JOINED, conversation__status="active", conversation__state="live"
+    )
+    rooms = wanting.exclude(worker=worker).select_related("conversation__persona").order_by("id")[:limit]
+    return [claimed for room in rooms if (claimed := _claim(worker, room))]
+
+
+def _claim(worker: Worker, room: Room) -> Claimed | None:
+    taken = Room.objects.filter(pk=room.pk, epoch=room.epoch, wanted=Wanted.JOINED).update(
+        worker=worker, epoch=F("epoch") + 1, state=RoomState.JOINING, error="", participants=[], replica_present=False
+    )
+    if not taken:
+        return None
+    conversation = room.conversation
+    takeover = room.state in LEFT_OVER
+    return Claimed(
+        tenure=Tenure(room.pk, conversation.pk, worker.pk, room.epoch + 1),
+        public_id=conversation.public_id,
+        upstream_id=str(conversation.upstream_id),
+        persona_ref=conversation.persona.public_id if conversation.persona else None,
+        url=conversation.conversation_url,
+        token=conversation.meeting_token,
+        takeover=takeover,
+        blind_since=room.last_seen_at if takeover else None,
+    )
+
+
+def look(tenure: Tenure) -> Look:
+    """Whether the room is still ours, still wanted, and its conversation still runs."""
+    room = Room.objects.select_related("conversation").filter(pk=tenure.room_id).first()
+    if room is None or room.worker_id != tenure.worker_id or room.epoch != tenure.epoch:
+        return Look(held=False, wanted=False, ended=False)
+    ended = room.conversation.status == "ended" or room.conversation.state in ("gone", "rejected")
+    return Look(held=True, wanted=room.wanted == Wanted.JOINED, ended=ended)
+
+
+def update_room(tenure: Tenure, **changes: object) -> bool:
+    """Write to the room's row while it is ours; False when it no longer is."""
+    mine = Room.objects.filter(pk=tenure.room_id, worker_id=tenure.worker_id, epoch=tenure.epoch)
+    return bool(mine.update(**changes))
+
+
+def release(tenure: Tenure, *, state: str, error: str = "", next_try_at: datetime | None = None) -> bool:
+    """Give the room back: nobody holds it, and `state` says how it was left."""
+    return update_room(
+        tenure,
+        worker=None,
+        state=state,
+        error=error,
+        next_try_at=next_try_at,
+        participants=[],
+        replica_present=False,
+        session_id="",
+    )
+
+
+def cancel_after_end(tenure: Tenure) -> list[str]:
+    """A conversation ended: what still waits in its queue is cancelled, and nobody wants its room any more."""
+    with transaction.atomic():
+        Room.objects.filter(pk=tenure.room_id).update(wanted=Wanted.IDLE)
+        return outbox.cancel_queued(
+            tenure.conversation_id, reason="conversation_ended", detail="The conversation ended before it was said."
+        )
+
+
+def ask_for_sync(tenure: Tenure) -> None:
+    """The room went away by itself: let a duty ask upstream what became of the conversation."""
+    from conversations.models import Conversation
+
+    Conversation.objects.filter(pk=tenure.conversation_id).update(sync_wanted_at=timezone.now())
+
+
+def _dead_here(worker: Worker) -> list[int]:
+    """Workers of this host whose process is gone: no need to wait for their lease to end."""
+    neighbours = Worker.objects.filter(host=HOST, stopped_at__isnull=True).exclude(pk=worker.pk)
+    return [row.pk for row in neighbours if not _running(row.pid)]
+
+
+def _alive(row: Worker) -> bool:
+    if row.stopped_at or row.lease_until < timezone.now():
+        return False
+    return row.host != HOST or (row.pid != os.getpid() and _running(row.pid))
+
+
+def _running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,93 @@
+"""Reads an echo's samples while they may still arrive, and cuts them into chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from conversations.models import Echo
+from conversations.rooms.desk import Desk
+from echoadmin.log import clips
+from echoadmin.log.models import Clip
+
+READ_AHEAD = 240_000  # bytes: 5 s at 24 kHz
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """`pcm` lies in the clip from byte `start` on; `last` chunks carry `done: true`."""
+
+    pcm: bytes
+    start: int
+    last: bool
+
+
+class ClipReader:
+    """The samples of one audio echo, in order. One chunk is held back until it is known whether it is the last."""
+
+    def __init__(self, desk: Desk, echo: Echo, chunk_bytes: int) -> None:
+        self._desk = desk
+        self._echo_id = echo.pk
+        self._clip_id = int(echo.clip_id or 0)
+        self._chunk_bytes = chunk_bytes
+        self._buffer = b""
+        self._at = 0  # of the buffer's first byte, in the clip
+        self.closed = echo.closed_at is not None
+        self.last_piece_at: datetime = echo.last_piece_at or echo.queued_at
+        self._size = 0
+        self.finished = False
+
+    @property
+    def read_bytes(self) -> int:
+        """How far into the clip chunks were taken."""
+        return self._at
+
+    async def take(self, most: int) -> list[Chunk]:
+        """Up to `most` chunks; none when the samples for one are not there yet."""
+        if len(self._buffer) <= self._chunk_bytes * most:
+            await self._desk.db(self._fill)
+        taken: list[Chunk] = []
+        while len(taken) < most and not self.finished:
+            # A full chunk leaves only when something is known to follow it, for the last one must say so.
+            if len(self._buffer) > self._chunk_bytes:
+                taken.append(self._cut(self._chunk_bytes, last=False))
+            elif self._whole():
+                taken.append(self._cut(len(self._buffer), last=True))
+                self.finished = True
+            else:
+                break
+        return taken
+
+    async def close(self, *, reason: str) -> None:
+        """Nobody sends any more: what is there is the whole echo."""
+        await self._desk.db(_close_echo, self._echo_id, reason)
+        self.closed = True
+
+    def stalled_for(self) -> float:
+        """Seconds since the last piece came."""
+        return (timezone.now() - self.last_piece_at).total_seconds()
+
+    def _whole(self) -> bool:
+        return self.closed and self._at + len(self._buffer) >= self._size
+
+    def _cut(self, length: int, *, last: bool) -> Chunk:
+        chunk = Chunk(self._buffer[:length], self._at, last)
+        self._buffer = self._buffer[length:]
+        self._at += length
+        return chunk
+
+    def _fill(self) -> None:
+        """The row first, the samples after: a piece that comes in between is read, or the row is not closed yet."""
+        if not self.closed:
+            closed_at, last_piece_at = Echo.objects.values_list("closed_at", "last_piece_at").get(pk=self._echo_id)
+            self.closed, self.last_piece_at = closed_at is not None, last_piece_at or self.last_piece_at
+        self._size = Clip.objects.values_list("size", flat=True).get(pk=self._clip_id)
+        start = self._at + len(self._buffer)
+        if start < self._size:
+            self._buffer += clips.read_samples(self._clip_id, start, min(READ_AHEAD, self._size - start))
+
+
+def _close_echo(echo_id: int, reason: str) -> None:
+    Echo.objects.filter(pk=echo_id, closed_at__isnull=True).update(closed_at=timezone.now(), reason=reason)

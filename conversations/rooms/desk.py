@@ -1,0 +1,75 @@
+"""What every room of a worker shares: the log's writer, the way to the database, the lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+from conversations import outbox
+from conversations.models import Worker
+from conversations.outbox import Tenure
+from echoadmin.log.writer import Draft, Refused, Unit, Writer, Written
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TenureLost(Exception):
+    """Another worker has the room, or this one's lease ended: not a byte more may leave."""
+
+
+@dataclass
+class Desk:
+    """One a worker. The ORM runs on one private thread, apart from the writer's: pacing waits for neither."""
+
+    worker: Worker
+    writer: Writer
+    may_claim: Callable[[], bool]
+    ring_tail: Callable[[str], None]
+    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="rooms-orm"))
+
+    async def db(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ORM code off the loop."""
+
+        def fresh() -> R:
+            close_old_connections()
+            return call(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, fresh)
+
+    async def write(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
+        """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no."""
+        try:
+            return await asyncio.wrap_future(self.put(drafts, guard))
+        except Refused as error:
+            raise TenureLost from error
+
+    def put(self, drafts: list[Draft], guard: Callable[[], bool]) -> Any:
+        """The same without waiting; the order among units is kept."""
+        return self.writer.put(Unit(drafts, guard=lambda _: guard()))
+
+    async def claim(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
+        """A write that lets something leave: refused too in the last sixth of a lease that could not be renewed."""
+        if not self.may_claim():
+            raise TenureLost
+        return await self.write(drafts, guard)
+
+    def held(self, tenure: Tenure) -> Callable[[], bool]:
+        """The guard of a write that changes no echo."""
+        return lambda: outbox.held(tenure)
+
+    def close(self) -> None:
+        """End the ORM's thread, its connection with it."""
+        self._executor.submit(_close_connection)
+        self._executor.shutdown(wait=True)
+
+
+def _close_connection() -> None:
+    from django.db import connection
+
+    connection.close()

@@ -1,0 +1,290 @@
+"""Sends a room's echoes, one at a time: claimed and logged in one transaction, sent, then followed to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from conversations import interactions, outbox
+from conversations.models import Echo, EchoState
+from conversations.rooms.matching import Outstanding
+from echoadmin.log.writer import Draft
+
+if TYPE_CHECKING:
+    from conversations.rooms.room import LiveRoom
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Stop:
+    """Why the echo in hand must not go on."""
+
+    state: str
+    reason: str
+    detail: str
+
+
+class EchoSender:
+    """The one coroutine of a room that lets echoes leave."""
+
+    def __init__(self, room: LiveRoom) -> None:
+        self.room = room
+        self.stop: Stop | None = None
+        self.current: Echo | None = None
+        self.sending = False  # whether messages of the echo in hand still leave
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._stir = asyncio.Event()
+        self._first: tuple[int, float] | None = None  # the echo at the head, and since when it waits for the replica
+
+    def stir(self) -> None:
+        """Something changed: look again."""
+        self._stir.set()
+
+    async def until_idle(self, timeout: float) -> None:
+        """Wait until no echo is in hand, at most `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self.idle.wait()
+        except TimeoutError:
+            logger.warning("%s: an echo is still in hand after %g s", self.room.public_id, timeout)
+
+    def halt(self, stop: Stop) -> None:
+        """No further byte of the echo in hand leaves."""
+        if self.current is not None and self.stop is None:
+            self.stop = stop
+        self.stir()
+
+    async def run(self) -> None:
+        """Forever: follow what an earlier epoch had sent, then say what is queued."""
+        await self._adopt()
+        while True:
+            if not await self._say_next():
+                await self._pause(settings.LOOK_EVERY)
+
+    async def until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition` holds, at most `timeout` seconds; whether it does."""
+        deadline = self.room.loop.time() + timeout
+        while not condition():
+            remaining = deadline - self.room.loop.time()
+            if remaining <= 0:
+                return False
+            await self._pause(remaining)
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stir.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._stir.clear()
+
+    # --- the queue ---
+
+    async def _say_next(self) -> bool:
+        """Say the first of the queue; False when there is nothing to say or it can't be said yet."""
+        room = self.room
+        if room.link is None or room.closing:
+            self._first = None
+            return False
+        echo = await room.desk.db(outbox.next_echo, room.tenure.conversation_id)
+        if echo is None:
+            self._first = None
+            return False
+        if not room.replica_present:
+            return await self._wait_for_replica(echo)
+        await self._say(echo)
+        return True
+
+    async def _wait_for_replica(self, echo: Echo) -> bool:
+        now = self.room.loop.time()
+        if self._first is None or self._first[0] != echo.pk:
+            self._first = (echo.pk, now)
+        waited = now - self._first[1]
+        if waited < settings.ECHO_REPLICA_DEADLINE:
+            await self._pause(min(settings.LOOK_EVERY, settings.ECHO_REPLICA_DEADLINE - waited))
+            return True
+        waited_for = f"{settings.ECHO_REPLICA_DEADLINE:g} s"
+        detail = (
+            f"The replica was not in the room within {waited_for}. See that the conversation runs, then say it again."
+        )
+        await self.room.settle(
+            lambda: outbox.fail_queued(self.room.tenure, echo.pk, reason="replica_absent", detail=detail)
+        )
+        return True
+
+    async def _say(self, echo: Echo) -> None:
+        from conversations.rooms.audio_sender import say_audio
+
+        self.stop, self.current, self.sending = None, echo, True
+        self.idle.clear()
+        try:
+            if echo.modality == "audio":
+                await say_audio(self, echo)
+            else:
+                await self._say_text(echo)
+        finally:
+            self.room.matcher.give_up()
+            self.current, self.sending = None, False
+            self.idle.set()
+
+    # --- text ---
+
+    async def _say_text(self, echo: Echo) -> None:
+        parts = interactions.split_text(echo.text, self.room.upstream_id, echo.wire_id)
+        wire_ids = interactions.part_ids(echo.wire_id, len(parts))
+        for number, (part, wire_id) in enumerate(zip(parts, wire_ids, strict=True)):
+            last = number == len(parts) - 1
+            out = self.room.matcher.expect(echo.pk, wire_id, words=part, last=last)
+            if not await self._send_part(echo, number, part, wire_id, last=last):
+                return
+            if not await self.follow(echo, out, interactions.estimated_seconds(part)):
+                return
+
+    async def _send_part(self, echo: Echo, number: int, part: str, wire_id: str, *, last: bool) -> bool:
+        tenure = self.room.tenure
+        message = interactions.text_echo(self.room.upstream_id, part, wire_id)
+        draft = self.draft(echo, message, at=datetime.now(UTC), said=part)
+        if number == 0:
+            claim = lambda: outbox.claim_echo(tenure, echo.pk, chunks=1)  # noqa: E731
+        else:
+            claim = lambda: outbox.claim_more(tenure, echo.pk, chunks=1, sent=number)  # noqa: E731
+        written = await self.room.claim([draft], claim)
+        if written is None:  # it was cancelled a moment ago
+            return False
+        if self.stop is not None:
+            await self.room.log_not_sent(echo, [entry.n for entry in written], self.stop.reason)
+            await self.end(echo, self.stop)
+            return False
+        if not await self.transmit(echo, message, [entry.n for entry in written]):
+            return False
+        if last:
+            at = datetime.now(UTC)
+            self.room.settle_later(
+                lambda: outbox.mark_sent(tenure, echo.pk, at=at, sent=number + 1, seconds=echo.seconds)
+            )
+        return True
+
+    async def transmit(self, echo: Echo, message: dict[str, Any], ns: list[int]) -> bool:
+        """Hand one message to the SDK and wait for its completion; settles the echo when that fails or is missing."""
+        answer: list[str | None] = []
+        self.room.send(message, lambda error: (answer.append(error), self.stir()))
+        if not await self.until(lambda: bool(answer), settings.ECHO_COMPLETION_DEADLINE):
+            await self.room.log_uncertain(echo, ns, "completion_missing")
+            await self.end(echo, completion_missing())
+            self.room.lose("a send got no completion")
+            return False
+        if answer[0] is not None:
+            await self.room.log_not_sent(echo, ns, "send_failed", detail=answer[0])
+            await self.end(echo, send_failed(answer[0]))
+            self.room.send_error(answer[0])
+            return False
+        return True
+
+    # --- what follows ---
+
+    async def follow(self, echo: Echo, out: Outstanding, seconds: float) -> bool:
+        """Wait for the replica to start and to stop; False when the echo came to another end, which is settled here."""
+        self.sending = False
+        stop_deadline = seconds * settings.ECHO_STOP_FACTOR + settings.ECHO_STOP_EXTRA
+        if not await self.until(lambda: out.started or self.stop is not None, settings.ECHO_START_DEADLINE):
+            await self.end(echo, unconfirmed("start_not_seen", "The replica did not say that it began."))
+            return False
+        if self.stop is None and not await self.until(lambda: out.stopped or self.stop is not None, stop_deadline):
+            await self.end(echo, unconfirmed("stop_not_seen", "The replica did not say that it ended."))
+            return False
+        if self.stop is not None and not out.stopped:
+            await self._after_stop(echo, out, self.stop)
+        return out.stopped and not out.interrupted and self.stop is None
+
+    async def _after_stop(self, echo: Echo, out: Outstanding, stop: Stop) -> None:
+        """An interrupt is acknowledged by a stop, if at all; what else halts an echo is settled at once."""
+        if stop.state == EchoState.INTERRUPTED:
+            await self.until(lambda: out.stopped, settings.INTERRUPT_DEADLINE)
+        if not out.stopped:
+            await self.end(echo, stop)
+
+    async def end(self, echo: Echo, stop: Stop, *, sent: int | None = None) -> None:
+        """The echo's final state, with its reason."""
+        tenure, at = self.room.tenure, datetime.now(UTC)
+        await self.room.settle(
+            lambda: outbox.mark_ended(
+                tenure, echo.pk, state=stop.state, reason=stop.reason, detail=stop.detail, at=at, sent=sent
+            )
+        )
+
+    async def _adopt(self) -> None:
+        """What an earlier epoch had sent and not seen end: the next echo waits for it, as it would have."""
+        for echo in await self.room.desk.db(outbox.under_way, self.room.tenure.conversation_id):
+            self.stop, self.current = None, echo
+            self.idle.clear()
+            out = self.room.matcher.expect(echo.pk, echo.wire_id, words=echo.text or None)
+            out.started, out.heard_id = echo.speaking_at is not None, echo.heard_id or None
+            passed = (datetime.now(UTC) - (echo.sent_at or echo.queued_at)).total_seconds()
+            seconds = echo.seconds * settings.ECHO_STOP_FACTOR + settings.ECHO_STOP_EXTRA
+            if await self.until(lambda: out.stopped or self.stop is not None, max(0.5, seconds - passed)):  # noqa: B023
+                if self.stop is not None:
+                    await self._after_stop(echo, out, self.stop)
+            else:
+                await self.end(echo, unconfirmed("stop_not_seen", "Its end fell into the time without a worker."))
+            self.room.matcher.give_up()
+            self.current = None
+            self.idle.set()
+
+    def draft(
+        self,
+        echo: Echo,
+        message: dict[str, Any],
+        *,
+        at: datetime,
+        said: str | None = None,
+        clip: tuple[int, int, int] | None = None,
+    ) -> Draft:
+        """The entry of one outbound message of this echo."""
+        return Draft(
+            stream=self.room.public_id,
+            kind="app_message",
+            event_type="conversation.echo",
+            at=at,
+            direction="out",
+            family="echo",
+            sender=self.room.session_id,
+            sender_name=self.room.name,
+            inference_id=message["properties"]["inference_id"],
+            echo_id=echo.pk,
+            conversation_ref=self.room.public_id,
+            persona_ref=self.room.persona_ref,
+            actor=echo.actor,
+            api_key_ref=echo.api_key_ref or None,
+            epoch=self.room.tenure.epoch,
+            request_id=echo.request_id or None,
+            message=message,
+            said=said,
+            clip=clip,
+        )
+
+
+def unconfirmed(reason: str, detail: str) -> Stop:
+    """Sent, and not seen to be spoken."""
+    return Stop(EchoState.UNCONFIRMED, reason, detail)
+
+
+def completion_missing() -> Stop:
+    """The SDK said neither yes nor no."""
+    return unconfirmed(
+        "completion_missing", f"Daily's SDK gave no answer within {settings.ECHO_COMPLETION_DEADLINE:g} s."
+    )
+
+
+def send_failed(words: str) -> Stop:
+    """Daily's SDK refused a message, in its own words."""
+    return Stop(EchoState.FAILED, "send_failed", words)

@@ -1,0 +1,69 @@
+"""What a link to a Daily room reports: plain facts, stamped on arrival, free of the SDK and of Django."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An app message arrived; `sender` is the session id of who sent it."""
+
+    at: datetime
+    message: Any
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A participant joined or changed: `{id, name, joined_at, is_replica, is_us}`."""
+
+    at: datetime
+    participant: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A participant left."""
+
+    at: datetime
+    participant_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The SDK's own word for where the call is: joining, joined, leaving, left."""
+
+    at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The signalling connection was interrupted, or is connected again."""
+
+    at: datetime
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """`count` app messages were given up because the inbox was full."""
+
+    at: datetime
+    count: int
+
+
+Event = Heard | Present | Left | StateChanged | Network | Dropped
+
+
+class JoinFailed(Exception):
+    """The room could not be joined. `kind` is coarse: gone, refused, certificate, unreachable, timeout, other."""
+
+    def __init__(self, kind: str, words: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+        self.words = words

@@ -1,0 +1,157 @@
+"""Sends what is no echo, at once and beside the echo in hand; an interrupt goes before everything and stops that."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from conversations import interactions, outbox
+from conversations.models import EchoState, Interaction, InteractionState
+from conversations.rooms.echo_sender import Stop
+from echoadmin.actors import SYSTEM
+from echoadmin.log.writer import Draft
+
+if TYPE_CHECKING:
+    from conversations.rooms.room import LiveRoom
+
+INTERRUPT = "conversation.interrupt"
+TOO_OLD = 10.0  # s; what waited longer for the room to be joined is not sent any more, it would come out of the blue
+
+
+class InteractionSender:
+    """The one coroutine of a room that lets interactions leave."""
+
+    def __init__(self, room: LiveRoom) -> None:
+        self.room = room
+        self._wake = asyncio.Event()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """The bell rang."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Forever: send what waits, interrupts first."""
+        while True:
+            try:
+                async with asyncio.timeout(settings.LOOK_EVERY):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            if self.room.link is None or self.room.closing:
+                continue
+            for interaction in await self.room.desk.db(outbox.queued_interactions, self.room.tenure.conversation_id):
+                await self._send(interaction)
+
+    async def interrupt_as_system(self, why: str) -> None:
+        """Free a replica that waits for the rest of an audio echo that will not come."""
+        row = await self.room.desk.db(_system_interrupt, self.room.tenure.conversation_id, self.room.upstream_id, why)
+        if self.room.link is not None:
+            await self._send(row)
+
+    async def _send(self, interaction: Interaction) -> None:
+        room, tenure = self.room, self.room.tenure
+        if (timezone.now() - interaction.queued_at).total_seconds() > TOO_OLD and interaction.source != "system":
+            await self._settle(interaction, InteractionState.FAILED, "not_joined_in_time", claimed=False)
+            return
+        interrupts = interaction.event_type == INTERRUPT
+        current, out = room.echoes.current, room.matcher.outstanding
+        if interrupts:
+            room.echoes.halt(Stop(EchoState.INTERRUPTED, "interrupted", f"Interrupted by {interaction.actor}."))
+        written = await room.claim([self._draft(interaction)], lambda: outbox.claim_interaction(tenure, interaction.pk))
+        if written is None:
+            return
+        error = await self._transmit(interaction.message)
+        if error is not None:
+            await room.log_not_sent(None, [written[0].n], "send_failed", error)
+            await self._settle(interaction, InteractionState.FAILED, "send_failed", detail=error)
+            room.send_error(error)
+            return
+        result = None
+        if interrupts:
+            await room.echoes.until_idle(settings.INTERRUPT_DEADLINE + 0.5)
+            confirmed = current is None or (out is not None and out.stopped)
+            interrupted = (
+                current.inference_id
+                if current is not None and not (out and out.stopped and not out.interrupted)
+                else None
+            )
+            result = {"interrupted": interrupted, "confirmed": confirmed}
+        await self._settle(interaction, InteractionState.SENT, "", result=result)
+
+    async def _transmit(self, message: dict[str, Any]) -> str | None:
+        answered: asyncio.Future[str | None] = self.room.loop.create_future()
+        self.room.send(message, lambda error: None if answered.done() else answered.set_result(error))
+        try:
+            async with asyncio.timeout(settings.ECHO_COMPLETION_DEADLINE):
+                return await answered
+        except TimeoutError:
+            self.room.lose("a send got no completion")
+            return f"Daily's SDK gave no answer within {settings.ECHO_COMPLETION_DEADLINE:g} s."
+
+    async def _settle(
+        self,
+        interaction: Interaction,
+        state: str,
+        reason: str,
+        *,
+        detail: str = "",
+        result: dict[str, Any] | None = None,
+        claimed: bool = True,
+    ) -> None:
+        tenure, now = self.room.tenure, datetime.now(UTC)
+        changes: dict[str, Any] = {
+            "state": state,
+            "reason": reason,
+            "detail": detail,
+            "result": result,
+            "ended_at": now,
+        }
+        if state == InteractionState.SENT:
+            changes["sent_at"] = now
+        if not claimed:
+            await self.room.settle(
+                lambda: (
+                    outbox.claim_interaction(tenure, interaction.pk)
+                    and outbox.settle_interaction(tenure, interaction.pk, **changes)
+                )
+            )
+            return
+        await self.room.settle(lambda: outbox.settle_interaction(tenure, interaction.pk, **changes))
+
+    def _draft(self, interaction: Interaction) -> Draft:
+        message = interaction.message
+        return Draft(
+            stream=self.room.public_id,
+            kind="app_message",
+            event_type=interaction.event_type,
+            direction="out",
+            family=interactions.family(interaction.event_type),
+            sender=self.room.session_id,
+            sender_name=self.room.name,
+            conversation_ref=self.room.public_id,
+            persona_ref=self.room.persona_ref,
+            actor=interaction.actor,
+            api_key_ref=interaction.api_key_ref or None,
+            epoch=self.room.tenure.epoch,
+            request_id=interaction.request_id or None,
+            message=message,
+            said=interactions.said(message),
+        )
+
+
+def _system_interrupt(conversation_id: int, upstream_id: str, why: str) -> Interaction:
+    return Interaction.objects.create(
+        conversation_id=conversation_id,
+        event_type=INTERRUPT,
+        message=interactions.interrupt(upstream_id),
+        actor=SYSTEM.name,
+        source=SYSTEM.source,
+        detail=why,
+        queued_at=timezone.now(),
+    )

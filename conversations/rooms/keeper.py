@@ -1,0 +1,126 @@
+"""All rooms of one worker: keeps the lease, claims what wants joining, leaves what nobody wants."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import Error
+
+from conversations.models import Worker
+from conversations.rooms import claims
+from conversations.rooms.claims import Claimed
+from conversations.rooms.desk import Desk
+from conversations.rooms.events import Event
+from conversations.rooms.room import Link, LiveRoom
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Makes what is equal to what is wanted, for one worker. Lives on one loop."""
+
+    def __init__(
+        self, desk_for: Callable[[Keeper], Desk], make_link: Callable[[str, Callable[[Event], None]], Link]
+    ) -> None:
+        self._make_link = make_link
+        self._wake = asyncio.Event()
+        self._lease_ends = 0.0
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by conversation
+        self.rooms: dict[int, LiveRoom] = {}
+        self.stopping = False
+        self.desk = desk_for(self)
+
+    @property
+    def worker(self) -> Worker:
+        """This worker's row, as it was at the start."""
+        return self.desk.worker
+
+    def may_claim(self) -> bool:
+        """Whether something may leave: not in the last sixth of a lease, by this process's own clock."""
+        return asyncio.get_running_loop().time() < self._lease_ends - settings.WORKER_LEASE / 6
+
+    def bell(self, conversation_id: int) -> None:
+        """Something changed in this conversation's outbox, or in what is wanted of its room."""
+        room = self.rooms.get(conversation_id)
+        if room is not None:
+            room.wake()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look at every bell and every LOOK_EVERY seconds until `stop`; the database being away only makes it wait."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            while not self.stopping:
+                try:
+                    await self._look()
+                except Error as error:
+                    logger.error("the keeper could not look: %s", error)
+                await self._pause()
+        finally:
+            renewing.cancel()
+
+    async def stop(self, timeout: float) -> None:
+        """Leave every room, within `timeout` seconds, and give the lease back."""
+        self.stopping = True
+        self._wake.set()
+        for room in self.rooms.values():
+            room.close("stopped")
+        if self._tasks:
+            _, hanging = await asyncio.wait(self._tasks.values(), timeout=timeout)
+            for task in hanging:
+                logger.warning("a room did not end within %g s", timeout)
+                task.cancel()
+        await self.desk.db(claims.retire, self.worker.pk)
+
+    async def _look(self) -> None:
+        for room in list(self.rooms.values()):
+            found = await self.desk.db(claims.look, room.tenure)
+            if not found.held:
+                room.abandon()
+            elif found.ended:
+                room.close("ended")
+            elif not found.wanted:
+                room.close("left")
+        if not self.may_claim() or self.stopping:
+            return
+        for claimed in await self.desk.db(claims.claim_free, self.worker, limit=self.worker.capacity - len(self.rooms)):
+            self._hold(claimed)
+
+    def _hold(self, claimed: Claimed) -> None:
+        room = LiveRoom(claimed, self.desk, self._make_link)
+        conversation_id = claimed.tenure.conversation_id
+        self.rooms[conversation_id] = room
+        task = asyncio.create_task(room.run(), name=f"room {claimed.public_id}")
+        self._tasks[conversation_id] = task
+        task.add_done_callback(lambda _: self._forget(conversation_id, room))
+
+    def _forget(self, conversation_id: int, room: LiveRoom) -> None:
+        if self.rooms.get(conversation_id) is room:
+            del self.rooms[conversation_id], self._tasks[conversation_id]
+        self._wake.set()
+
+    async def _renew(self) -> None:
+        """Three times in a lease's length; what the lease is worth counts from before the question was asked."""
+        while True:
+            asked = asyncio.get_running_loop().time()
+            try:
+                if await self.desk.db(claims.renew, self.worker.pk):
+                    self._lease_ends = asked + settings.WORKER_LEASE
+                    self._wake.set()
+                else:
+                    logger.error("the lease of %s is another process's now", self.worker.name)
+            except Error as error:
+                logger.error("the lease could not be renewed: %s", error)
+            await asyncio.sleep(settings.WORKER_LEASE / 3 if self.may_claim() else 0.5)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(settings.LOOK_EVERY):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wake.clear()

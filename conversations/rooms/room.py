@@ -1,0 +1,459 @@
+"""One room of a worker, from the claim to the leave: joins, listens, notices loss by what the room does, rejoins."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils import timezone
+
+from conversations import outbox
+from conversations.models import Echo, RoomState
+from conversations.rooms import claims, hearing
+from conversations.rooms.claims import Claimed
+from conversations.rooms.desk import Desk, TenureLost
+from conversations.rooms.echo_sender import EchoSender, Stop
+from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Network, Present, StateChanged
+from conversations.rooms.interaction_sender import InteractionSender
+from conversations.rooms.matching import Matcher
+from echoadmin.log.writer import Draft, Refused, Written
+
+logger = logging.getLogger(__name__)
+
+JOIN_TIMEOUT = 30.0  # s; the slowest failing join measured takes 19
+LEAVE_TIMEOUT = 5.0
+INTERRUPTED_FOR = 10.0  # s that the signalling connection may be away before the room counts as lost
+SEEN_EVERY = 5.0  # s between writes of last_seen_at
+SILENT_FOR = 30.0  # s without a heartbeat of a replica that is there and used to send them
+BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30)  # s
+DEAD_LINK = ("Disconnected", "ChannelNotOpen", "the link is closed")
+
+
+class Link(Protocol):
+    """A connection to a room, as `rooms.daily` makes it."""
+
+    session_id: str
+
+    async def join(self, url: str, token: str, timeout: float) -> None:
+        """Raises JoinFailed."""
+
+    def send(self, message: dict[str, Any], done: Callable[[str | None], None]) -> None:
+        """Hand over one message."""
+
+    async def leave(self, timeout: float) -> None:
+        """Leave and release."""
+
+
+class LiveRoom:
+    """Everything that one claimed room does; `run` ends when the room is left, ended, or another's."""
+
+    def __init__(self, claimed: Claimed, desk: Desk, make_link: Callable[[str, Callable[[Event], None]], Link]) -> None:
+        self.claimed = claimed
+        self.tenure = claimed.tenure
+        self.public_id, self.upstream_id, self.persona_ref = claimed.public_id, claimed.upstream_id, claimed.persona_ref
+        self.desk = desk
+        self.name = f"echoadmin/{desk.worker.name}"
+        self.loop = asyncio.get_running_loop()
+        self.link: Link | None = None
+        self.session_id = ""
+        self.participants: dict[str, dict[str, Any]] = {}
+        self.replica_id: str | None = None
+        self.replica_seen = 0.0  # the loop's clock
+        self.heartbeats = 0
+        self.closing: str | None = None  # why: left, ended, stopped
+        self.matcher = Matcher()
+        self.echoes = EchoSender(self)
+        self.interactions = InteractionSender(self)
+        self._make_link = make_link
+        self._lost: asyncio.Event = asyncio.Event()
+        self._lost_because = ""
+        self._interrupted_since: float | None = None
+        self._pending: Link | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._more_audio = asyncio.Event()
+        self._close = asyncio.Event()
+        self._dirty = False
+        self._blind_since = claimed.blind_since
+        self._blind_because = "worker_lost"
+
+    @property
+    def replica_present(self) -> bool:
+        """Whether the replica is in the room, by what it says and by the list of participants."""
+        return self.replica_id is not None
+
+    # --- life ---
+
+    async def run(self) -> None:
+        """Take over, join, serve until closing; never raises."""
+        self._life = asyncio.current_task()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await self._take_over()
+            tasks = [asyncio.create_task(part) for part in (self._stay(), self.echoes.run(), self.interactions.run())]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except TenureLost:
+            logger.warning("%s is another worker's now", self.public_id)
+        except Exception as error:
+            logger.exception("the room of %s failed", self.public_id)
+            await self._failed(f"{type(error).__name__}: {error}")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await self._drop_link()
+
+    def close(self, why: str) -> None:
+        """Leave the room: `left` (nobody wants it), `ended` (the conversation did), `stopped` (the worker does)."""
+        if self.closing is None:
+            self.closing = why
+            self._close.set()
+            self.echoes.stir()
+
+    def abandon(self) -> None:
+        """The room is another worker's: end without a word."""
+        if self._life is not None:
+            self._life.cancel()
+
+    def wake(self) -> None:
+        """The bell rang: look into the outbox now."""
+        self.echoes.stir()
+        self.interactions.wake()
+        self._more_audio.set()
+
+    async def _stay(self) -> None:
+        tries = 0
+        while self.closing is None:
+            try:
+                await self._join()
+            except JoinFailed as failure:
+                tries += 1
+                await self._not_joined(failure, tries)
+                await self._close_or(BACK_OFF[min(tries, len(BACK_OFF)) - 1])
+                continue
+            tries = 0
+            await self._watch()
+            if self.closing is None:
+                await self._rejoin_after_loss()
+        await self._leave()
+
+    async def _join(self) -> None:
+        self._lost.clear()
+        self._interrupted_since = None
+        self.participants, self.replica_id, self.heartbeats = {}, None, 0
+        link = self._pending = self._make_link(self.name, self._on_event)
+        await link.join(self.claimed.url, self.claimed.token, JOIN_TIMEOUT)
+        self.session_id = link.session_id
+        await self._joined(link.session_id)
+        self.link = link
+        self.wake()
+
+    async def _joined(self, session: str) -> None:
+        now = timezone.now()
+        drafts = [self.room_draft("joined", {"session_id": session, "worker": self.desk.worker.name})]
+        if self._blind_since is not None:
+            facts = {"from": self._blind_since.isoformat(), "to": now.isoformat(), "reason": self._blind_because}
+            drafts.insert(0, self.room_draft("gap", facts))
+        tenure = self.tenure
+        await self.desk.write(
+            drafts,
+            lambda: claims.update_room(
+                tenure,
+                state=RoomState.JOINED,
+                joined_at=now,
+                last_seen_at=now,
+                session_id=session,
+                error="",
+                tries=0,
+                next_try_at=None,
+            ),
+        )
+        self._blind_since = None
+
+    async def _watch(self) -> None:
+        """Until the room is lost or to be left: write what changed, judge the connection by what it does."""
+        seen = 0.0
+        while not self._lost.is_set() and self.closing is None:
+            await self._close_or(1.0, also=self._lost)
+            now = self.loop.time()
+            self._judge(now)
+            changes: dict[str, object] = {}
+            if now - seen >= SEEN_EVERY and self._interrupted_since is None:
+                seen, changes["last_seen_at"] = now, timezone.now()
+            if self._dirty:
+                self._dirty = False
+                changes |= {"participants": list(self.participants.values()), "replica_present": self.replica_present}
+            if changes and not await self.desk.db(claims.update_room, self.tenure, **changes):
+                raise TenureLost
+            if changes:
+                self.desk.ring_tail(self.public_id)
+
+    def _judge(self, now: float) -> None:
+        if self._interrupted_since is not None and now - self._interrupted_since > INTERRUPTED_FOR:
+            self.lose("the connection was interrupted and did not come back")
+        elif self.replica_present and self.heartbeats > 1 and now - self.replica_seen > SILENT_FOR:
+            self.lose(f"the replica is there and has been silent for {SILENT_FOR:g} s")
+
+    async def _rejoin_after_loss(self) -> None:
+        self._blind_since, self._blind_because = datetime.now(UTC), "room_lost"
+        if self._interrupted_since is not None:
+            self._blind_since -= timedelta(seconds=self.loop.time() - self._interrupted_since)
+        because = self._lost_because
+        await self._drop_link()
+        tenure = self.tenure
+        await self.desk.write(
+            [self.room_draft("lost", {"reason": because}, is_error=True)],
+            lambda: claims.update_room(
+                tenure, state=RoomState.LOST, error=because, participants=[], replica_present=False
+            ),
+        )
+        await self._close_or(BACK_OFF[0])
+
+    async def _not_joined(self, failure: JoinFailed, tries: int) -> None:
+        await self._drop_link()
+        if failure.kind == "gone":
+            await self.desk.db(claims.ask_for_sync, self.tenure)
+        tenure, words = self.tenure, f"Join failed ({failure.kind}), try {tries}: {failure.words}"
+        facts = {"kind": failure.kind, "words": failure.words, "try": tries}
+        await self.desk.write(
+            [self.room_draft("join_failed", facts, is_error=True)],
+            lambda: claims.update_room(tenure, state=RoomState.FAILED, error=words, tries=tries),
+        )
+
+    async def _leave(self) -> None:
+        await self._end_echo_in_hand()
+        if self.closing == "ended":
+            await self.desk.db(claims.cancel_after_end, self.tenure)
+        await self._drop_link()
+        tenure = self.tenure
+        await self.desk.write(
+            [self.room_draft("left", {"reason": self.closing})], lambda: claims.release(tenure, state=RoomState.IDLE)
+        )
+
+    async def _end_echo_in_hand(self) -> None:
+        """Audio still being sent is interrupted; what is only waited for is unconfirmed, or the next worker's."""
+        echoes = self.echoes
+        if echoes.current is None:
+            return
+        if self.closing == "ended":
+            echoes.halt(Stop("unconfirmed", "conversation_ended", "The conversation ended before the replica did."))
+        elif echoes.sending:
+            echoes.halt(Stop("interrupted", f"room_{self.closing}", "The console left the room."))
+            await self.interactions.interrupt_as_system("The console leaves the room.")
+        elif self.closing == "left":
+            echoes.halt(Stop("unconfirmed", "room_left", "The console left the room before the replica ended."))
+        else:
+            return  # the worker stops: the echo was sent, and the room's next worker waits for its end
+        await echoes.until_idle(settings.INTERRUPT_DEADLINE + 1)
+
+    async def _failed(self, error: str) -> None:
+        soon = timezone.now() + timedelta(seconds=5)
+        await self.desk.db(claims.release, self.tenure, state=RoomState.FAILED, error=error, next_try_at=soon)
+
+    async def _drop_link(self) -> None:
+        link, self.link = self.link or self._pending, None
+        self._pending = None
+        self.replica_id = None
+        if link is not None:
+            await link.leave(LEAVE_TIMEOUT)
+
+    async def _take_over(self) -> None:
+        """What a dead worker left gets its entry and its state in one transaction, before anything is sent."""
+        left = await self.desk.db(hearing.left_behind, self.tenure, self.public_id)
+        drafts = [
+            self.numbers_draft("uncertain", ns, "worker_lost", inference_id=inference_id, echo_id=echo_id)
+            for inference_id, echo_id, ns, _ in left
+            if ns
+        ]
+        tenure = self.tenure
+        await self.desk.write(drafts, lambda: outbox.give_up_leftovers(tenure))
+        if any(audio for *_, audio in left):
+            await self.interactions.interrupt_as_system("The worker that was sending audio died before its end.")
+
+    async def _close_or(self, seconds: float, also: asyncio.Event | None = None) -> None:
+        waiting = [asyncio.ensure_future(event.wait()) for event in (self._close, also) if event is not None]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for future in waiting:
+            future.cancel()
+
+    # --- what the link reports ---
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Heard():
+                hearing.heard(self, event)
+            case Present():
+                self._present(event)
+            case Left():
+                self._gone(event)
+            case StateChanged(state="left") if self.link is not None and self.closing is None:
+                self.lose("Daily ended the call")
+                self.conversation_is_ending()
+            case Network(event="interrupted"):
+                self._interrupted_since = self._interrupted_since or self.loop.time()
+            case Network(event="connected"):
+                self._interrupted_since = None
+            case Dropped():
+                facts = {"count": event.count, "reason": "inbox_full"}
+                self.log_later([self.room_draft("dropped", facts, is_error=True)])
+            case _:
+                logger.debug("%s: %s", self.public_id, event)
+
+    def _present(self, event: Present) -> None:
+        person = event.participant
+        known = self.participants.get(person["id"])
+        if known is not None and known.get("is_replica"):
+            person = {**person, "is_replica": True}
+        if known != person:
+            self.participants[person["id"]] = person
+            self._dirty = True
+        if person["is_replica"]:
+            self.replica_here(person["id"])
+
+    def _gone(self, event: Left) -> None:
+        self.participants.pop(event.participant_id, None)
+        self._dirty = True
+        if event.participant_id == self.replica_id:
+            self.replica_id = None
+            self.echoes.halt(Stop("unconfirmed", "replica_left", "The replica left the room while it was at it."))
+
+    def replica_here(self, participant_id: str) -> None:
+        """The replica shows itself: in the list, or by what it sends."""
+        if self.replica_id != participant_id:
+            self.replica_id = participant_id
+            if participant_id in self.participants:
+                self.participants[participant_id]["is_replica"] = True
+            self._dirty = True
+            self.echoes.stir()
+
+    # --- for the senders ---
+
+    def send(self, message: dict[str, Any], done: Callable[[str | None], None]) -> None:
+        """Hand one message to the SDK, if there is a link."""
+        if self.link is None:
+            self.loop.call_soon(done, "the room was lost")
+            return
+        self.link.send(message, done)
+
+    def send_error(self, words: str) -> None:
+        """A send failed: a dead link says so in these words, and is judged by them."""
+        if any(sign in words for sign in DEAD_LINK):
+            self.lose(f"a send failed: {words}")
+
+    def conversation_is_ending(self) -> None:
+        """The replica says so: let a duty ask upstream."""
+        self.loop.create_task(self.desk.db(claims.ask_for_sync, self.tenure))
+
+    def lose(self, because: str) -> None:
+        """The room is lost: what is being sent stops, and a new link is made."""
+        if not self._lost.is_set():
+            self._lost_because = because
+            self._lost.set()
+        if self.echoes.current is not None and self.echoes.sending:
+            self.echoes.halt(Stop("unconfirmed", "room_lost", because))
+
+    async def more_audio(self, seconds: float) -> None:
+        """Wait for the bell, at most `seconds`."""
+        self._more_audio.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._more_audio.wait()
+        except TimeoutError:
+            return
+
+    async def claim(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written] | None:
+        """A claim with its entries; None when what was to be claimed is gone, TenureLost when the room is."""
+        try:
+            return await self.desk.claim(drafts, guard)
+        except TenureLost:
+            if self.desk.may_claim() and await self.desk.db(outbox.held, self.tenure):
+                return None
+            raise
+
+    async def settle(self, guard: Callable[[], bool]) -> None:
+        """Write what became of something, and wait for it; TenureLost when it is no longer ours to say."""
+        await self.desk.write([], guard)
+        self.desk.ring_tail(self.public_id)
+
+    def settle_later(self, guard: Callable[[], bool], drafts: list[Draft] | None = None) -> None:
+        """The same without waiting, in order with all else that this room writes."""
+        self.desk.put(drafts or [], guard).add_done_callback(self._check)
+
+    def log_later(self, drafts: list[Draft]) -> None:
+        """Entries that change no echo."""
+        self.settle_later(self.desk.held(self.tenure), drafts)
+
+    def _check(self, future: Any) -> None:
+        """In the writer's thread: a refusal ends the tenure; any other error is loud."""
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, Refused):
+            self.loop.call_soon_threadsafe(self.lose, "another worker has the room")
+        elif error is not None:
+            logger.error("%s: entries were not written: %s", self.public_id, error)
+
+    # --- entries of the room itself ---
+
+    def room_draft(self, event_type: str, facts: dict[str, Any], *, is_error: bool = False, **columns: Any) -> Draft:
+        """An entry of the kind `room`."""
+        return Draft(
+            stream=self.public_id,
+            kind="room",
+            event_type=event_type,
+            family="room",
+            conversation_ref=self.public_id,
+            persona_ref=self.persona_ref,
+            epoch=self.tenure.epoch,
+            is_error=is_error,
+            message=facts,
+            **columns,
+        )
+
+    def numbers_draft(
+        self,
+        event_type: str,
+        ns: list[int],
+        reason: str,
+        *,
+        detail: str = "",
+        inference_id: str | None = None,
+        echo_id: int | None = None,
+    ) -> Draft:
+        """An entry that names outbound entries: `not_sent` (they never left) or `uncertain` (nobody can tell)."""
+        facts: dict[str, Any] = {"ranges": ranges(ns), "count": len(ns), "inference_id": inference_id, "reason": reason}
+        if detail:
+            facts["detail"] = detail
+        return self.room_draft(event_type, facts, is_error=True, inference_id=inference_id, echo_id=echo_id)
+
+    async def log_not_sent(self, echo: Echo | None, ns: list[int], reason: str, detail: str = "") -> None:
+        """These outbound entries were logged and never left."""
+        await self._log_numbers("not_sent", echo, ns, reason, detail)
+
+    async def log_uncertain(self, echo: Echo | None, ns: list[int], reason: str) -> None:
+        """Nobody can tell whether these outbound entries left."""
+        await self._log_numbers("uncertain", echo, ns, reason, "")
+
+    async def _log_numbers(self, event_type: str, echo: Echo | None, ns: list[int], reason: str, detail: str) -> None:
+        draft = self.numbers_draft(
+            event_type,
+            ns,
+            reason,
+            detail=detail,
+            inference_id=echo.inference_id if echo else None,
+            echo_id=echo.pk if echo else None,
+        )
+        await self.desk.write([draft], self.desk.held(self.tenure))
+
+
+def ranges(ns: list[int]) -> list[list[int]]:
+    """Numbers as runs, ends included: [3, 4, 5, 9] → [[3, 5], [9, 9]]."""
+    runs: list[list[int]] = []
+    for n in sorted(ns):
+        if runs and runs[-1][1] == n - 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return runs

@@ -1,0 +1,113 @@
+"""Starts and stops this process's worker: inside the console (inline) or as a process of its own (runrooms)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+
+from conversations import bells
+from conversations.consumers import RoomsConsumer
+from conversations.models import Worker
+from conversations.rooms import claims
+from conversations.rooms.daily import Link, initialise
+from conversations.rooms.desk import Desk
+from conversations.rooms.events import Event
+from conversations.rooms.keeper import Keeper
+from echoadmin import __version__
+from echoadmin.duties import DutyThread
+from echoadmin.log.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT = 10.0  # s for all rooms to be left
+
+_running: RunningWorker | None = None
+
+
+class RunningWorker:
+    """The parts of one worker, started in order and stopped in reverse."""
+
+    def __init__(self, row: Worker) -> None:
+        self.row = row
+        self.writer = Writer(on_commit=self._grew)
+        self.duties = DutyThread(row.name)
+        self.keeper = Keeper(self._desk, _make_link)
+        self.consumer = RoomsConsumer(self.keeper)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """On the loop that the rooms will live on."""
+        self.writer.start()
+        self.duties.start()
+        self.tasks = [
+            asyncio.create_task(self.keeper.run(), name="keeper"),
+            asyncio.create_task(self.consumer.listen(), name="rooms consumer"),
+        ]
+
+    async def stop(self, timeout: float) -> None:
+        """Leave the rooms, flush the log, give back the lease."""
+        self.duties.stopping.set()
+        await self.keeper.stop(timeout)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.to_thread(self._close)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it holds its lease and its loops run."""
+        return bool(self.tasks) and not any(task.done() for task in self.tasks)
+
+    def _desk(self, keeper: Keeper) -> Desk:
+        return Desk(self.row, self.writer, keeper.may_claim, bells.ring_tail)
+
+    def _grew(self, streams: set[str]) -> None:
+        for stream in streams:
+            bells.ring_tail(stream)
+
+    def _close(self) -> None:
+        self.writer.stop(timeout=5)
+        self.duties.stop(timeout=5)
+        self.keeper.desk.close()
+
+
+async def start_worker(name: str = "", *, on_started: Callable[[RunningWorker], None] | None = None) -> RunningWorker:
+    """Start this process's worker on the running loop; raises NameTaken while another process has its name."""
+    global _running
+    initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=settings.DATA / "ca-bundle.pem")
+    row = await asyncio.to_thread(
+        claims.register, worker_name(name), capacity=settings.WORKER_CAPACITY, version=__version__
+    )
+    bells.use_loop(asyncio.get_running_loop())
+    _running = RunningWorker(row)
+    _running.start()
+    logger.info("worker %s holds up to %d rooms", row.name, row.capacity)
+    return _running
+
+
+async def stop_worker() -> None:
+    """Stop it again; does nothing when none runs."""
+    global _running
+    worker, _running = _running, None
+    if worker is not None:
+        await worker.stop(STOP_TIMEOUT)
+        bells.use_loop(None)
+
+
+def running_worker() -> RunningWorker | None:
+    """This process's worker, if it has one."""
+    return _running
+
+
+def worker_name(given: str = "") -> str:
+    """`given`, ECHOADMIN_WORKER, or one made from the host's name; in the characters that a channel may have."""
+    name = given or settings.WORKER or f"{claims.HOST}-console"
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:80]
+
+
+def _make_link(name: str, on_event: Callable[[Event], None]) -> Link:
+    return Link(name=name, proxy_url=settings.DAILY_PROXY_URL, on_event=on_event)
