@@ -2,7 +2,7 @@
 
 `/healthz` answers while the process does. `/readyz` answers 200 only when the database answers with every migration
 applied and every registered probe is well, else 503 with what is wrong. Both need no login and no Host header that the
-console knows: load balancers have neither. `/metrics` is for loopback, or for an API key that may read.
+console knows: load balancers have neither.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+import redis
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from echoadmin import __version__
+from echoadmin.serving.first_start import unapplied_migrations
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ def unregister(name: str) -> None:
 
 def readiness() -> dict[str, str]:
     """What each part says: "ok", or what is wrong with it."""
-    found = {"database": _database()}
+    found = {"database": _database(), "channel layer": _channel_layer()}
     for name, probe in list(_probes.items()):
         try:
             found[name] = probe() or "ok"
@@ -48,8 +51,6 @@ def readiness() -> dict[str, str]:
 
 
 def _database() -> str:
-    from echoadmin.serving.first_start import unapplied_migrations
-
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -59,6 +60,17 @@ def _database() -> str:
     if missing:
         return f"{len(missing)} migrations are not applied ({missing[0]} first); run manage.py migrate"
     _migrated.add(True)
+    return "ok"
+
+
+def _channel_layer() -> str:
+    if not settings.REDIS_URL:
+        return "ok"  # in this process's memory
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return f"Redis does not answer: {error}"
     return "ok"
 
 

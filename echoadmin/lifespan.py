@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from prometheus_client import REGISTRY
 
-from echoadmin import consoles
+from echoadmin import consoles, health, metrics
+
+if TYPE_CHECKING:
+    from conversations.rooms.worker import RunningWorker
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +47,27 @@ async def _start(running: AsyncExitStack) -> None:
     await sync_to_async(consoles.take)()
     running.push_async_callback(sync_to_async(consoles.release))
     if settings.ROOMS == "inline":
-        try:
-            from conversations.rooms.worker import start_worker, stop_worker
-        except ModuleNotFoundError:
-            return
+        from conversations.rooms.worker import start_worker, stop_worker
 
         running.push_async_callback(stop_worker)  # first: a start that fails halfway is stopped too
-        await start_worker()
+        worker = await start_worker()
+        _show(worker, running)
+
+
+def _show(worker: RunningWorker, running: AsyncExitStack) -> None:
+    """Readiness depends on this process's worker, and /metrics shows what waits for its log's writer."""
+    health.register("worker", lambda: _trouble_of(worker))
+    running.callback(health.unregister, "worker")
+    waiting = metrics.register(
+        "echoadmin_log_waiting",
+        "Units that wait for the log's writer of this process.",
+        label="worker",
+        read=lambda: {worker.row.name: worker.writer.waiting},
+    )
+    running.callback(REGISTRY.unregister, waiting)
+
+
+def _trouble_of(worker: RunningWorker) -> str:
+    if not worker.alive:
+        return "this process's worker has ended; restart the console"
+    return f"the log can't be written: {worker.writer.trouble}" if worker.writer.trouble else ""

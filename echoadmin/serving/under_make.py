@@ -23,8 +23,12 @@ def stop_with_make(every: float = 0.5) -> None:
 
 def _watch(parent: int, every: float) -> None:
     turn = threading.Event()
-    while os.getppid() == parent and not _interrupted(parent):
+    blocked = 0
+    while (
+        os.getppid() == parent and blocked < 2
+    ):  # twice in a row: it blocks signals for a moment when it starts something
         turn.wait(every)
+        blocked = blocked + 1 if _interrupted(parent) else 0
     os.kill(os.getpid(), signal.SIGTERM)
 
 
