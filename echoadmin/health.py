@@ -11,12 +11,10 @@ import logging
 from collections.abc import Callable
 
 import redis
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 
 from echoadmin import __version__
 from echoadmin.serving.first_start import unapplied_migrations
@@ -92,19 +90,11 @@ def readyz() -> HttpResponse:
 PATHS: dict[str, Callable[[], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz}
 
 
-@sync_and_async_middleware
-def probes(get_response):  # type: ignore[no-untyped-def]  # Django's own shape: sync in, sync out; async likewise
-    """Answers the two probes before hosts, sessions and logins are looked at."""
-    if iscoroutinefunction(get_response):
+def probes(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: answers the two probes before hosts, sessions and logins are looked at."""
 
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            answer = PATHS.get(request.path_info)
-            return await (sync_to_async(answer)() if answer else get_response(request))
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        probe = PATHS.get(request.path_info)
+        return probe() if probe else get_response(request)
 
-        return asynchronous
-
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
-        answer = PATHS.get(request.path_info)
-        return answer() if answer else get_response(request)
-
-    return synchronous
+    return answer

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from asgiref.sync import iscoroutinefunction
+from collections.abc import Callable
+
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -25,24 +25,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-@sync_and_async_middleware
-def security_headers(get_response):  # type: ignore[no-untyped-def]  # Django's own shape: sync in, sync out; async likewise
-    """Adds the content security policy, and `no-store` where a view has not said how long its answer keeps."""
-    if iscoroutinefunction(get_response):
+def security_headers(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: the content security policy, and `no-store` where a view has not said how long its answer keeps."""
 
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            return _add(await get_response(request))
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
-        return asynchronous
-
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
-        return _add(get_response(request))
-
-    return synchronous
-
-
-def _add(response: HttpResponseBase) -> HttpResponseBase:
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
+    return answer

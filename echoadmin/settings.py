@@ -122,6 +122,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "echoadmin.one_thread.one_thread",
 ]
 ROOT_URLCONF = "echoadmin.urls"
 ASGI_APPLICATION = "echoadmin.asgi.application"
