@@ -67,7 +67,7 @@ async def say_audio(sender: EchoSender, echo: Echo) -> None:
         return  # cancelled before anything was written
     if delivery.unsent:
         reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
-        await sender.room.log_not_sent(echo, delivery.unsent, reason, detail=delivery.error or "")
+        await sender.room.log.not_sent(echo, delivery.unsent, reason, detail=delivery.error or "")
     length = audio.seconds(reader.read_bytes, rate)
     if await _settled(sender, echo, delivery, length):
         await sender.follow(echo, out, length)
@@ -82,13 +82,13 @@ async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: 
         room.send_error(delivery.error)
         return False
     if not done:
-        await room.log_uncertain(echo, delivery.handed_ns[delivery.acknowledged :], "completion_missing")
+        await room.log.uncertain(echo, delivery.handed_ns[delivery.acknowledged :], "completion_missing")
         await sender.end(echo, completion_missing(), sent=delivery.acknowledged)
         room.lose("a send got no completion")
         return False
     if not delivery.unsent and sender.stop is None:
         at, sent = datetime.now(UTC), delivery.acknowledged
-        room.settle_later(lambda: outbox.mark_sent(room.tenure, echo.pk, at=at, sent=sent, seconds=seconds))
+        room.log.later([], lambda: outbox.mark_sent(room.tenure, echo.pk, at=at, sent=sent, seconds=seconds))
     return True
 
 
@@ -165,7 +165,7 @@ async def _log(
         claim = partial(outbox.claim_echo, room.tenure, echo.pk, chunks=len(chunks))
     else:
         claim = partial(outbox.claim_more, room.tenure, echo.pk, chunks=len(chunks), sent=delivery.acknowledged)
-    written = await room.claim(drafts, claim)
+    written = await room.log.claim(drafts, claim)
     if written is None:
         return None
     return [

@@ -14,7 +14,7 @@ import os
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -165,11 +165,11 @@ class Link:
             self._on_event(Dropped(datetime.now(UTC), count))
 
 
-class _Handler(EventHandler):  # type: ignore[misc]
+class _Handler(EventHandler):
     """Stamps, hands over, returns."""
 
     def __new__(cls, put: Callable[[Event], None]) -> _Handler:
-        return super().__new__(cls)  # type: ignore[no-any-return]
+        return super().__new__(cls)
 
     def __init__(self, put: Callable[[Event], None]) -> None:
         super().__init__()
@@ -178,19 +178,19 @@ class _Handler(EventHandler):  # type: ignore[misc]
     def on_app_message(self, message: Any, sender: str) -> None:
         self._put(Heard(datetime.now(UTC), message, sender))
 
-    def on_participant_joined(self, participant: dict[str, Any]) -> None:
+    def on_participant_joined(self, participant: Mapping[str, Any]) -> None:
         self._put(Present(datetime.now(UTC), _participant(participant)))
 
-    def on_participant_updated(self, participant: dict[str, Any]) -> None:
+    def on_participant_updated(self, participant: Mapping[str, Any]) -> None:
         self._put(Present(datetime.now(UTC), _participant(participant)))
 
-    def on_participant_left(self, participant: dict[str, Any], reason: str) -> None:
+    def on_participant_left(self, participant: Mapping[str, Any], reason: str) -> None:
         self._put(Left(datetime.now(UTC), str(participant.get("id", "")), str(reason)))
 
     def on_call_state_updated(self, state: str) -> None:
         self._put(StateChanged(datetime.now(UTC), str(state)))
 
-    def on_network_connection_status_updated(self, status: dict[str, str]) -> None:
+    def on_network_connection_status_updated(self, status: Mapping[str, Any]) -> None:
         if status.get("connection") == "signalling":
             self._put(Network(datetime.now(UTC), str(status.get("event", ""))))
 
@@ -198,7 +198,7 @@ class _Handler(EventHandler):  # type: ignore[misc]
         logger.info("Daily says: %s", _readable(str(text)))
 
 
-def _participant(participant: dict[str, Any]) -> dict[str, Any]:
+def _participant(participant: Mapping[str, Any]) -> dict[str, Any]:
     """Daily's record in our words; `is_replica` by the user id that the vendor gives it."""
     info = participant.get("info") or {}
     user_id = str(info.get("userId") or "")

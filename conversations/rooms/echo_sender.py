@@ -117,7 +117,7 @@ class EchoSender:
         detail = (
             f"The replica was not in the room within {waited_for}. See that the conversation runs, then say it again."
         )
-        await self.room.settle(
+        await self.room.log.settle(
             lambda: outbox.fail_queued(self.room.tenure, echo.pk, reason="replica_absent", detail=detail)
         )
         return True
@@ -158,33 +158,38 @@ class EchoSender:
             claim = lambda: outbox.claim_echo(tenure, echo.pk, chunks=1)  # noqa: E731
         else:
             claim = lambda: outbox.claim_more(tenure, echo.pk, chunks=1, sent=number)  # noqa: E731
-        written = await self.room.claim([draft], claim)
+        written = await self.room.log.claim([draft], claim)
         if written is None:  # it was cancelled a moment ago
             return False
         if self.stop is not None:
-            await self.room.log_not_sent(echo, [entry.n for entry in written], self.stop.reason)
+            await self.room.log.not_sent(echo, [entry.n for entry in written], self.stop.reason)
             await self.end(echo, self.stop)
             return False
         if not await self.transmit(echo, message, [entry.n for entry in written]):
             return False
         if last:
             at = datetime.now(UTC)
-            self.room.settle_later(
-                lambda: outbox.mark_sent(tenure, echo.pk, at=at, sent=number + 1, seconds=echo.seconds)
+            self.room.log.later(
+                [], lambda: outbox.mark_sent(tenure, echo.pk, at=at, sent=number + 1, seconds=echo.seconds)
             )
         return True
 
     async def transmit(self, echo: Echo, message: dict[str, Any], ns: list[int]) -> bool:
         """Hand one message to the SDK and wait for its completion; settles the echo when that fails or is missing."""
         answer: list[str | None] = []
-        self.room.send(message, lambda error: (answer.append(error), self.stir()))
+
+        def done(error: str | None) -> None:
+            answer.append(error)
+            self.stir()
+
+        self.room.send(message, done)
         if not await self.until(lambda: bool(answer), settings.ECHO_COMPLETION_DEADLINE):
-            await self.room.log_uncertain(echo, ns, "completion_missing")
+            await self.room.log.uncertain(echo, ns, "completion_missing")
             await self.end(echo, completion_missing())
             self.room.lose("a send got no completion")
             return False
         if answer[0] is not None:
-            await self.room.log_not_sent(echo, ns, "send_failed", detail=answer[0])
+            await self.room.log.not_sent(echo, ns, "send_failed", detail=answer[0])
             await self.end(echo, send_failed(answer[0]))
             self.room.send_error(answer[0])
             return False
@@ -216,7 +221,7 @@ class EchoSender:
     async def end(self, echo: Echo, stop: Stop, *, sent: int | None = None) -> None:
         """The echo's final state, with its reason."""
         tenure, at = self.room.tenure, datetime.now(UTC)
-        await self.room.settle(
+        await self.room.log.settle(
             lambda: outbox.mark_ended(
                 tenure, echo.pk, state=stop.state, reason=stop.reason, detail=stop.detail, at=at, sent=sent
             )

@@ -26,7 +26,7 @@ def heard(room: LiveRoom, event: Heard) -> None:
     _note_replica(room, event, reading)
     hearing = room.matcher.hear(reading)
     draft = _draft(room, event, reading, hearing)
-    room.settle_later(_effect(room, event, reading, hearing), [draft])
+    room.log.later([draft], _effect(room, event, reading, hearing))
     if hearing is not None:
         room.echoes.stir()
     if reading.fact == "shutdown":
@@ -51,11 +51,10 @@ def _outbound(public_id: str) -> Any:
 
 def _note_replica(room: LiveRoom, event: Heard, reading: Reading) -> None:
     """The replica tells that it is there by its own messages, whatever its participant's record says."""
-    if reading.fact in ("present", "joined"):
-        room.heartbeats += 1
+    heartbeat = reading.fact in ("present", "joined")
+    if heartbeat:
         room.replica_here(event.sender)
-    if event.sender == room.replica_id:
-        room.replica_seen = room.loop.time()
+    room.people.heard(event.sender, room.loop.time(), heartbeat=heartbeat)
 
 
 def _effect(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | None) -> Any:
@@ -79,7 +78,6 @@ def _effect(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | N
 
 
 def _draft(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | None) -> Draft:
-    person = room.participants.get(event.sender, {})
     return Draft(
         stream=room.public_id,
         kind="app_message",
@@ -88,7 +86,7 @@ def _draft(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | No
         direction="in",
         family=reading.family,
         sender=event.sender,
-        sender_name=person.get("name") or None,
+        sender_name=room.people.name(event.sender),
         inference_id=reading.inference_id,
         echo_id=hearing.echo_id if hearing else None,
         conversation_ref=room.public_id,

@@ -63,12 +63,14 @@ class InteractionSender:
         current, out = room.echoes.current, room.matcher.outstanding
         if interrupts:
             room.echoes.halt(Stop(EchoState.INTERRUPTED, "interrupted", f"Interrupted by {interaction.actor}."))
-        written = await room.claim([self._draft(interaction)], lambda: outbox.claim_interaction(tenure, interaction.pk))
+        written = await room.log.claim(
+            [self._draft(interaction)], lambda: outbox.claim_interaction(tenure, interaction.pk)
+        )
         if written is None:
             return
         error = await self._transmit(interaction.message)
         if error is not None:
-            await room.log_not_sent(None, [written[0].n], "send_failed", error)
+            await room.log.not_sent(None, [written[0].n], "send_failed", error)
             await self._settle(interaction, InteractionState.FAILED, "send_failed", detail=error)
             room.send_error(error)
             return
@@ -115,14 +117,14 @@ class InteractionSender:
         if state == InteractionState.SENT:
             changes["sent_at"] = now
         if not claimed:
-            await self.room.settle(
+            await self.room.log.settle(
                 lambda: (
                     outbox.claim_interaction(tenure, interaction.pk)
                     and outbox.settle_interaction(tenure, interaction.pk, **changes)
                 )
             )
             return
-        await self.room.settle(lambda: outbox.settle_interaction(tenure, interaction.pk, **changes))
+        await self.room.log.settle(lambda: outbox.settle_interaction(tenure, interaction.pk, **changes))
 
     def _draft(self, interaction: Interaction) -> Draft:
         message = interaction.message

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from conversations import outbox
-from conversations.models import Echo, RoomState
+from conversations.models import RoomState
 from conversations.rooms import claims, hearing
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk, TenureLost
@@ -20,7 +20,8 @@ from conversations.rooms.echo_sender import EchoSender, Stop
 from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Network, Present, StateChanged
 from conversations.rooms.interaction_sender import InteractionSender
 from conversations.rooms.matching import Matcher
-from echoadmin.log.writer import Draft, Refused, Written
+from conversations.rooms.people import People
+from conversations.rooms.room_log import RoomLog
 
 logger = logging.getLogger(__name__)
 
@@ -56,14 +57,12 @@ class LiveRoom:
         self.tenure = claimed.tenure
         self.public_id, self.upstream_id, self.persona_ref = claimed.public_id, claimed.upstream_id, claimed.persona_ref
         self.desk = desk
+        self.log = RoomLog(claimed, desk, on_refused=lambda: self.lose("another worker has the room"))
         self.name = f"echoadmin/{desk.worker.name}"
         self.loop = asyncio.get_running_loop()
         self.link: Link | None = None
         self.session_id = ""
-        self.participants: dict[str, dict[str, Any]] = {}
-        self.replica_id: str | None = None
-        self.replica_seen = 0.0  # the loop's clock
-        self.heartbeats = 0
+        self.people = People()
         self.closing: str | None = None  # why: left, ended, stopped
         self.matcher = Matcher()
         self.echoes = EchoSender(self)
@@ -76,14 +75,13 @@ class LiveRoom:
         self._life: asyncio.Task[None] | None = None
         self._more_audio = asyncio.Event()
         self._close = asyncio.Event()
-        self._dirty = False
         self._blind_since = claimed.blind_since
         self._blind_because = "worker_lost"
 
     @property
     def replica_present(self) -> bool:
         """Whether the replica is in the room, by what it says and by the list of participants."""
-        return self.replica_id is not None
+        return self.people.replica_id is not None
 
     # --- life ---
 
@@ -144,7 +142,7 @@ class LiveRoom:
     async def _join(self) -> None:
         self._lost.clear()
         self._interrupted_since = None
-        self.participants, self.replica_id, self.heartbeats = {}, None, 0
+        self.people = People()
         link = self._pending = self._make_link(self.name, self._on_event)
         await link.join(self.claimed.url, self.claimed.token, JOIN_TIMEOUT)
         self.session_id = link.session_id
@@ -154,10 +152,10 @@ class LiveRoom:
 
     async def _joined(self, session: str) -> None:
         now = timezone.now()
-        drafts = [self.room_draft("joined", {"session_id": session, "worker": self.desk.worker.name})]
+        drafts = [self.log.draft("joined", {"session_id": session, "worker": self.desk.worker.name})]
         if self._blind_since is not None:
             facts = {"from": self._blind_since.isoformat(), "to": now.isoformat(), "reason": self._blind_because}
-            drafts.insert(0, self.room_draft("gap", facts))
+            drafts.insert(0, self.log.draft("gap", facts))
         tenure = self.tenure
         await self.desk.write(
             drafts,
@@ -184,9 +182,9 @@ class LiveRoom:
             changes: dict[str, object] = {}
             if now - seen >= SEEN_EVERY and self._interrupted_since is None:
                 seen, changes["last_seen_at"] = now, timezone.now()
-            if self._dirty:
-                self._dirty = False
-                changes |= {"participants": list(self.participants.values()), "replica_present": self.replica_present}
+            if self.people.changed:
+                self.people.changed = False
+                changes |= {"participants": self.people.listed(), "replica_present": self.replica_present}
             if changes and not await self.desk.db(claims.update_room, self.tenure, **changes):
                 raise TenureLost
             if changes:
@@ -195,7 +193,7 @@ class LiveRoom:
     def _judge(self, now: float) -> None:
         if self._interrupted_since is not None and now - self._interrupted_since > INTERRUPTED_FOR:
             self.lose("the connection was interrupted and did not come back")
-        elif self.replica_present and self.heartbeats > 1 and now - self.replica_seen > SILENT_FOR:
+        elif self.people.silent_for(now) > SILENT_FOR:
             self.lose(f"the replica is there and has been silent for {SILENT_FOR:g} s")
 
     async def _rejoin_after_loss(self) -> None:
@@ -206,7 +204,7 @@ class LiveRoom:
         await self._drop_link()
         tenure = self.tenure
         await self.desk.write(
-            [self.room_draft("lost", {"reason": because}, is_error=True)],
+            [self.log.draft("lost", {"reason": because}, is_error=True)],
             lambda: claims.update_room(
                 tenure, state=RoomState.LOST, error=because, participants=[], replica_present=False
             ),
@@ -220,7 +218,7 @@ class LiveRoom:
         tenure, words = self.tenure, f"Join failed ({failure.kind}), try {tries}: {failure.words}"
         facts = {"kind": failure.kind, "words": failure.words, "try": tries}
         await self.desk.write(
-            [self.room_draft("join_failed", facts, is_error=True)],
+            [self.log.draft("join_failed", facts, is_error=True)],
             lambda: claims.update_room(tenure, state=RoomState.FAILED, error=words, tries=tries),
         )
 
@@ -231,7 +229,7 @@ class LiveRoom:
         await self._drop_link()
         tenure = self.tenure
         await self.desk.write(
-            [self.room_draft("left", {"reason": self.closing})], lambda: claims.release(tenure, state=RoomState.IDLE)
+            [self.log.draft("left", {"reason": self.closing})], lambda: claims.release(tenure, state=RoomState.IDLE)
         )
 
     async def _end_echo_in_hand(self) -> None:
@@ -257,7 +255,7 @@ class LiveRoom:
     async def _drop_link(self) -> None:
         link, self.link = self.link or self._pending, None
         self._pending = None
-        self.replica_id = None
+        self.people = People()
         if link is not None:
             await link.leave(LEAVE_TIMEOUT)
 
@@ -265,7 +263,7 @@ class LiveRoom:
         """What a dead worker left gets its entry and its state in one transaction, before anything is sent."""
         left = await self.desk.db(hearing.left_behind, self.tenure, self.public_id)
         drafts = [
-            self.numbers_draft("uncertain", ns, "worker_lost", inference_id=inference_id, echo_id=echo_id)
+            self.log.numbers("uncertain", ns, "worker_lost", inference_id=inference_id, echo_id=echo_id)
             for inference_id, echo_id, ns, _ in left
             if ns
         ]
@@ -287,9 +285,12 @@ class LiveRoom:
             case Heard():
                 hearing.heard(self, event)
             case Present():
-                self._present(event)
+                if self.people.came(event.participant):
+                    self.echoes.stir()
             case Left():
-                self._gone(event)
+                if self.people.went(event.participant_id):
+                    gone = "The replica left the room while it was at it."
+                    self.echoes.halt(Stop("unconfirmed", "replica_left", gone))
             case StateChanged(state="left") if self.link is not None and self.closing is None:
                 self.lose("Daily ended the call")
                 self.conversation_is_ending()
@@ -299,35 +300,13 @@ class LiveRoom:
                 self._interrupted_since = None
             case Dropped():
                 facts = {"count": event.count, "reason": "inbox_full"}
-                self.log_later([self.room_draft("dropped", facts, is_error=True)])
+                self.log.later([self.log.draft("dropped", facts, is_error=True)])
             case _:
                 logger.debug("%s: %s", self.public_id, event)
 
-    def _present(self, event: Present) -> None:
-        person = event.participant
-        known = self.participants.get(person["id"])
-        if known is not None and known.get("is_replica"):
-            person = {**person, "is_replica": True}
-        if known != person:
-            self.participants[person["id"]] = person
-            self._dirty = True
-        if person["is_replica"]:
-            self.replica_here(person["id"])
-
-    def _gone(self, event: Left) -> None:
-        self.participants.pop(event.participant_id, None)
-        self._dirty = True
-        if event.participant_id == self.replica_id:
-            self.replica_id = None
-            self.echoes.halt(Stop("unconfirmed", "replica_left", "The replica left the room while it was at it."))
-
     def replica_here(self, participant_id: str) -> None:
-        """The replica shows itself: in the list, or by what it sends."""
-        if self.replica_id != participant_id:
-            self.replica_id = participant_id
-            if participant_id in self.participants:
-                self.participants[participant_id]["is_replica"] = True
-            self._dirty = True
+        """The replica shows itself, by what it sends."""
+        if self.people.replica_is(participant_id):
             self.echoes.stir()
 
     # --- for the senders ---
@@ -364,96 +343,3 @@ class LiveRoom:
                 await self._more_audio.wait()
         except TimeoutError:
             return
-
-    async def claim(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written] | None:
-        """A claim with its entries; None when what was to be claimed is gone, TenureLost when the room is."""
-        try:
-            return await self.desk.claim(drafts, guard)
-        except TenureLost:
-            if self.desk.may_claim() and await self.desk.db(outbox.held, self.tenure):
-                return None
-            raise
-
-    async def settle(self, guard: Callable[[], bool]) -> None:
-        """Write what became of something, and wait for it; TenureLost when it is no longer ours to say."""
-        await self.desk.write([], guard)
-        self.desk.ring_tail(self.public_id)
-
-    def settle_later(self, guard: Callable[[], bool], drafts: list[Draft] | None = None) -> None:
-        """The same without waiting, in order with all else that this room writes."""
-        self.desk.put(drafts or [], guard).add_done_callback(self._check)
-
-    def log_later(self, drafts: list[Draft]) -> None:
-        """Entries that change no echo."""
-        self.settle_later(self.desk.held(self.tenure), drafts)
-
-    def _check(self, future: Any) -> None:
-        """In the writer's thread: a refusal ends the tenure; any other error is loud."""
-        error = None if future.cancelled() else future.exception()
-        if isinstance(error, Refused):
-            self.loop.call_soon_threadsafe(self.lose, "another worker has the room")
-        elif error is not None:
-            logger.error("%s: entries were not written: %s", self.public_id, error)
-
-    # --- entries of the room itself ---
-
-    def room_draft(self, event_type: str, facts: dict[str, Any], *, is_error: bool = False, **columns: Any) -> Draft:
-        """An entry of the kind `room`."""
-        return Draft(
-            stream=self.public_id,
-            kind="room",
-            event_type=event_type,
-            family="room",
-            conversation_ref=self.public_id,
-            persona_ref=self.persona_ref,
-            epoch=self.tenure.epoch,
-            is_error=is_error,
-            message=facts,
-            **columns,
-        )
-
-    def numbers_draft(
-        self,
-        event_type: str,
-        ns: list[int],
-        reason: str,
-        *,
-        detail: str = "",
-        inference_id: str | None = None,
-        echo_id: int | None = None,
-    ) -> Draft:
-        """An entry that names outbound entries: `not_sent` (they never left) or `uncertain` (nobody can tell)."""
-        facts: dict[str, Any] = {"ranges": ranges(ns), "count": len(ns), "inference_id": inference_id, "reason": reason}
-        if detail:
-            facts["detail"] = detail
-        return self.room_draft(event_type, facts, is_error=True, inference_id=inference_id, echo_id=echo_id)
-
-    async def log_not_sent(self, echo: Echo | None, ns: list[int], reason: str, detail: str = "") -> None:
-        """These outbound entries were logged and never left."""
-        await self._log_numbers("not_sent", echo, ns, reason, detail)
-
-    async def log_uncertain(self, echo: Echo | None, ns: list[int], reason: str) -> None:
-        """Nobody can tell whether these outbound entries left."""
-        await self._log_numbers("uncertain", echo, ns, reason, "")
-
-    async def _log_numbers(self, event_type: str, echo: Echo | None, ns: list[int], reason: str, detail: str) -> None:
-        draft = self.numbers_draft(
-            event_type,
-            ns,
-            reason,
-            detail=detail,
-            inference_id=echo.inference_id if echo else None,
-            echo_id=echo.pk if echo else None,
-        )
-        await self.desk.write([draft], self.desk.held(self.tenure))
-
-
-def ranges(ns: list[int]) -> list[list[int]]:
-    """Numbers as runs, ends included: [3, 4, 5, 9] → [[3, 5], [9, 9]]."""
-    runs: list[list[int]] = []
-    for n in sorted(ns):
-        if runs and runs[-1][1] == n - 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return runs

@@ -1,0 +1,110 @@
+"""How one room writes: its entries, and what changes together with them, both or neither, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from conversations import outbox
+from conversations.models import Echo
+from conversations.rooms.claims import Claimed
+from conversations.rooms.desk import Desk, TenureLost
+from echoadmin.log.writer import Draft, Refused, Written
+
+logger = logging.getLogger(__name__)
+
+Guard = Callable[[], bool]
+
+
+class RoomLog:
+    """Entries of one conversation's stream, each written only while the room is still this worker's."""
+
+    def __init__(self, claimed: Claimed, desk: Desk, *, on_refused: Callable[[], None]) -> None:
+        self._public_id, self._persona_ref, self._tenure = claimed.public_id, claimed.persona_ref, claimed.tenure
+        self._desk = desk
+        self._loop = asyncio.get_running_loop()
+        self._on_refused = on_refused
+
+    async def claim(self, drafts: list[Draft], guard: Guard) -> list[Written] | None:
+        """A claim with its entries; None when what was to be claimed is gone, TenureLost when the room is."""
+        try:
+            return await self._desk.claim(drafts, guard)
+        except TenureLost:
+            if self._desk.may_claim() and await self._desk.db(outbox.held, self._tenure):
+                return None
+            raise
+
+    async def settle(self, guard: Guard) -> None:
+        """Write what became of something, and wait for it; TenureLost when it is no longer ours to say."""
+        await self._desk.write([], guard)
+        self._desk.ring_tail(self._public_id)
+
+    def later(self, drafts: list[Draft], guard: Guard | None = None) -> None:
+        """Write without waiting, in order with all else that this room writes."""
+        self._desk.put(drafts, guard or self._desk.held(self._tenure)).add_done_callback(self._check)
+
+    def draft(self, event_type: str, facts: dict[str, Any], *, is_error: bool = False, **columns: Any) -> Draft:
+        """An entry of the kind `room`."""
+        return Draft(
+            stream=self._public_id,
+            kind="room",
+            event_type=event_type,
+            family="room",
+            conversation_ref=self._public_id,
+            persona_ref=self._persona_ref,
+            epoch=self._tenure.epoch,
+            is_error=is_error,
+            message=facts,
+            **columns,
+        )
+
+    def numbers(
+        self,
+        event_type: str,
+        ns: list[int],
+        reason: str,
+        *,
+        detail: str = "",
+        inference_id: str | None = None,
+        echo_id: int | None = None,
+    ) -> Draft:
+        """An entry that names outbound entries: `not_sent` (they never left) or `uncertain` (nobody can tell)."""
+        facts: dict[str, Any] = {"ranges": ranges(ns), "count": len(ns), "inference_id": inference_id, "reason": reason}
+        if detail:
+            facts["detail"] = detail
+        return self.draft(event_type, facts, is_error=True, inference_id=inference_id, echo_id=echo_id)
+
+    async def not_sent(self, echo: Echo | None, ns: list[int], reason: str, detail: str = "") -> None:
+        """These outbound entries were logged and never left."""
+        await self._name("not_sent", echo, ns, reason, detail)
+
+    async def uncertain(self, echo: Echo | None, ns: list[int], reason: str) -> None:
+        """Nobody can tell whether these outbound entries left."""
+        await self._name("uncertain", echo, ns, reason, "")
+
+    async def _name(self, event_type: str, echo: Echo | None, ns: list[int], reason: str, detail: str) -> None:
+        whose: dict[str, Any] = {"inference_id": echo.inference_id, "echo_id": echo.pk} if echo else {}
+        draft = self.numbers(event_type, ns, reason, detail=detail, **whose)
+        await self._desk.write([draft], self._desk.held(self._tenure))
+
+    def _check(self, future: Future[list[Written]]) -> None:
+        """In the writer's thread: a refusal ends the tenure; any other error is loud."""
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, Refused):
+            self._loop.call_soon_threadsafe(self._on_refused)
+        elif error is not None:
+            logger.error("%s: entries were not written: %s", self._public_id, error)
+
+
+def ranges(ns: list[int]) -> list[list[int]]:
+    """Numbers as runs, ends included: [3, 4, 5, 9] → [[3, 5], [9, 9]]."""
+    runs: list[list[int]] = []
+    for n in sorted(ns):
+        if runs and runs[-1][1] == n - 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return runs

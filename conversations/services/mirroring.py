@@ -1,0 +1,239 @@
+"""Making, ending and syncing conversations. Each function is keyword-only, takes the actor, and leaves an entry of
+who did what.
+
+All of them call upstream, so none may be called inside a database transaction. Each raises TavusError when upstream
+refuses or can't be asked, and NotPossible when the conversation isn't in a state for it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from conversations.models import Conversation, Room
+from conversations.services import bodies
+from conversations.services.mirrored import CONVERSATION
+from echoadmin.actors import Actor
+from echoadmin.log.writer import append
+from echoadmin.mirror.creating import create
+from echoadmin.mirror.kinds import NotPossible, Payload, about, account_entry, described, instant, noted
+from echoadmin.mirror.looking import known_upstream_id, look, mark_gone
+from echoadmin.mirror.models import MirrorState, new_public_id
+from echoadmin.mirror.resolving import ABOUT_THEN, adopt, give_up, pending, resolve
+from echoadmin.mirror.syncing import SyncResult, look_at_missing, sync_list
+from echoadmin.tavus.errors import Conflict, InvalidRequest, NotFound, TavusError
+from echoadmin.tavus.wire import redact, storable
+from echoadmin.upstream import calling, client
+from personas.models import Persona, Replica
+
+LOOK_AGAIN = timedelta(seconds=30)  # after a look that failed
+
+
+def create_conversation(*, actor: Actor, body: Payload, join: bool = False) -> Conversation:
+    """A conversation from a body in either vocabulary; upstream's clock, and its price, run from here on.
+
+    Adds `participant_left_timeout`, `max_call_duration` and our `callback_url` unless given (all visible in
+    `requested`); the rest is sent as given. join: the console enters its room at once. The row is there also after a
+    failure: `rejected`, or `unknown` when the answer was lost; the error's `reference` names it.
+    """
+    asked = bodies.read_body(body)
+    public_id = new_public_id(Conversation.PREFIX)
+    sent = bodies.with_defaults(asked, public_id)
+    columns = bodies.columns_of(sent)
+    persona = Persona.objects.filter(upstream_id=columns["upstream_persona_id"]).first()
+    row = Conversation(
+        public_id=public_id,
+        persona=persona,
+        replica=Replica.objects.filter(upstream_id=columns["upstream_replica_id"]).first(),
+        requested=storable(redact(sent)),
+        warnings=bodies.warnings_about(asked, persona, join=join),
+        **columns,
+    )
+    create(
+        CONVERSATION,
+        row,
+        actor=actor,
+        call=lambda tavus: tavus.create_conversation(sent),
+        beside=lambda: _reserve_room(row),
+        at_birth=_keep_token,
+    )
+    if join and row.is_active:
+        from conversations.services.rooms import join_room
+
+        join_room(actor=actor, conversation=row)
+    return row
+
+
+def end_conversation(*, actor: Actor, conversation: Conversation) -> Conversation:
+    """End it upstream, which stops its clock; what is queued in it is cancelled. Ending one that has ended does
+    nothing."""
+    conversation_id = known_upstream_id(CONVERSATION, conversation)
+    if conversation.status == "ended" or conversation.state == MirrorState.GONE:
+        return conversation
+    with calling(actor=actor, **about(conversation)):
+        try:
+            client().end_conversation(conversation_id)
+        except TavusError as error:
+            _ended_all_the_same(conversation, error, actor)
+            return conversation
+    append([noted(conversation, "end_asked", actor)])
+    look(CONVERSATION, conversation, actor=actor)
+    if conversation.is_active:  # upstream took it and has not done it yet: a duty looks again
+        ask_for_look(conversation)
+    return conversation
+
+
+def delete_conversation(*, actor: Actor, conversation: Conversation, hard: bool = False) -> Conversation:
+    """Remove upstream's record of an ended conversation (hard: its recordings too). Our row, its echoes and its log
+    stay."""
+    conversation_id = known_upstream_id(CONVERSATION, conversation)
+    if conversation.is_active:
+        raise NotPossible("status", "It is still active, and deleting it would not stop its clock: end it first.")
+    with calling(actor=actor, **about(conversation)):
+        try:
+            client().delete_conversation(conversation_id, hard=hard)
+        except NotFound:
+            pass  # it is what was asked for
+        except TavusError as error:
+            facts: Payload = {"hard": hard, "error": described(error)}
+            append([noted(conversation, "delete_failed", actor, facts, is_error=True)])
+            if error.may_have_happened:
+                _look_if_possible(conversation, actor)
+            if conversation.state != MirrorState.GONE:
+                raise
+    append([noted(conversation, "deleted", actor, {"hard": hard})])
+    mark_gone(CONVERSATION, conversation, actor)
+    return conversation
+
+
+def sync_conversation(*, actor: Actor, conversation: Conversation) -> Conversation:
+    """Read one anew, whole: with its events and why it ended."""
+    asked_for = conversation.sync_wanted_at
+    look(CONVERSATION, conversation, actor=actor)
+    Conversation.objects.filter(pk=conversation.pk, sync_wanted_at=asked_for).update(sync_wanted_at=None)
+    conversation.refresh_from_db(fields=["sync_wanted_at"])
+    return conversation
+
+
+def sync_conversations(*, actor: Actor, status: str | None = None) -> SyncResult:
+    """Read upstream's conversations; what it no longer lists is asked for one by one, and found ended, or gone.
+
+    status: `active` reads those that run (quick, however long the history is), None reads all.
+    """
+    result = SyncResult()
+    with calling(actor=actor):
+        rows = client().iter_conversations(status=status)
+        seen = sync_list(CONVERSATION, rows, actor=actor, result=result, admit=_admit)
+        if result.complete:
+            live = Conversation.objects.filter(state=MirrorState.LIVE).exclude(upstream_id__in=seen)
+            missing = live.filter(status=status) if status else live
+            look_at_missing(CONVERSATION, missing.order_by("id"), actor=actor, result=result)
+    if actor.source != "system" or result.new or result.gone or result.problems:
+        append([account_entry("conversation.synced", actor, result.facts(), is_error=bool(result.problems))])
+    return result
+
+
+def ask_for_look(conversation: Conversation) -> None:
+    """Let a duty look upstream within seconds."""
+    now = timezone.now()
+    Conversation.objects.filter(pk=conversation.pk).update(sync_wanted_at=now)
+    conversation.sync_wanted_at = now
+
+
+def look_where_asked(*, actor: Actor, limit: int = 20) -> int:
+    """Look upstream at the conversations that a webhook or a lost room asks for; returns how many were looked at."""
+    wanted = Conversation.objects.filter(sync_wanted_at__lte=timezone.now()).exclude(upstream_id=None)
+    done = 0
+    for conversation in wanted.order_by("sync_wanted_at")[:limit]:
+        asked_for = conversation.sync_wanted_at
+        try:
+            sync_conversation(actor=actor, conversation=conversation)
+            done += 1
+        except TavusError:  # the call's own entry tells why
+            same = Conversation.objects.filter(pk=conversation.pk, sync_wanted_at=asked_for)
+            same.update(sync_wanted_at=F("sync_wanted_at") + LOOK_AGAIN)
+            if timezone.now() - conversation.started_at > timedelta(days=2):
+                same.update(sync_wanted_at=None)
+    return done
+
+
+def resolve_unknown(*, actor: Actor) -> list[Conversation]:
+    """Find conversations whose create's answer was lost: exactly by the reference in their `callback_url`; else by
+    name, ids and time, if exactly one unmirrored row fits. Returns those found; the others stay unknown, for a person
+    to adopt or give up.
+    """
+    waiting = pending(CONVERSATION)
+    if not waiting:
+        return []
+    with calling(actor=actor):
+        listed = list(client().iter_conversations())
+    return resolve(CONVERSATION, waiting, listed, actor=actor, fits=fits, refers=bodies.refers)
+
+
+def adopt_conversation(*, actor: Actor, conversation: Conversation, conversation_id: str) -> Conversation:
+    """A person says that upstream's `conversation_id` is this unknown row."""
+    adopt(CONVERSATION, conversation, conversation_id, actor=actor, found_by="person")
+    return conversation
+
+
+def give_up_conversation(*, actor: Actor, conversation: Conversation) -> Conversation:
+    """A person says that upstream never made it: the unknown row is rejected."""
+    give_up(CONVERSATION, conversation, actor=actor)
+    return conversation
+
+
+def fits(row: Conversation, payload: Payload) -> bool:
+    """Whether an upstream row can be what this create made: no other's reference, same name and ids, made about
+    then."""
+    made = instant(payload.get("created_at"))
+    same = all(
+        not row.requested.get(name) or not payload.get(name) or row.requested[name] == payload[name]
+        for name in ("conversation_name", "persona_id", "replica_id")
+    )
+    own = bodies.reference_in(payload) in ("", row.public_id)
+    return same and own and (made is None or abs(made - row.created_at) < ABOUT_THEN)
+
+
+def _reserve_room(row: Conversation) -> None:
+    Room.objects.create(conversation=row)
+
+
+def _keep_token(row: Conversation, answer: Payload) -> None:
+    """The private room's token comes in the create's answer alone; it is kept sealed, in its own column."""
+    if isinstance(answer.get("meeting_token"), str) and row.status != "ended":
+        row.meeting_token = answer["meeting_token"]
+
+
+def _ended_all_the_same(conversation: Conversation, error: TavusError, actor: Actor) -> None:
+    """Ending failed: perhaps because it has ended already, which upstream itself must say; else the error is
+    raised."""
+    if isinstance(error, NotFound | InvalidRequest | Conflict) or error.may_have_happened:
+        _look_if_possible(conversation, actor)
+    ended = not conversation.is_active
+    append([noted(conversation, "end_asked", actor, {"ended": ended, "error": described(error)}, is_error=not ended)])
+    if not ended:
+        if error.may_have_happened:
+            ask_for_look(conversation)
+        raise error
+
+
+def _look_if_possible(conversation: Conversation, actor: Actor) -> None:
+    """What does upstream say now? Its silence leaves the row as it is; the caller says what that means."""
+    with suppress(TavusError):
+        look(CONVERSATION, conversation, actor=actor)
+
+
+def _admit(payload: Payload) -> Conversation | None:
+    """The row for an upstream conversation that has none: the unsettled one that it refers to, or a new one; none
+    while it may yet be what an unsettled row asked for.
+    """
+    unsettled = Conversation.objects.filter(upstream_id=None, state__in=(MirrorState.RESERVED, MirrorState.UNKNOWN))
+    reference = bodies.reference_in(payload)
+    if reference and (asked := unsettled.select_for_update().filter(public_id=reference).first()):
+        return asked
+    if any(fits(row, payload) for row in unsettled):
+        return None
+    return Conversation(made_here=False)
