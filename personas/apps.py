@@ -9,3 +9,7 @@ class PersonasConfig(AppConfig):
     """Personas (how a replica behaves) and replicas (whose likeness it is)."""
 
     name = "personas"
+
+    def ready(self) -> None:
+        """Make this app's duties known to whoever runs them."""
+        from personas import duties  # noqa: F401

@@ -14,7 +14,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from conversations.models import Conversation, Room
-from conversations.services import bodies
+from conversations.refusals import Refusal
+from conversations.services import bodies, rooms
 from conversations.services.mirrored import CONVERSATION
 from echoadmin.actors import Actor
 from echoadmin.log.writer import append
@@ -61,9 +62,7 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False) -> C
         at_birth=_keep_token,
     )
     if join and row.is_active:
-        from conversations.services.rooms import join_room
-
-        join_room(actor=actor, conversation=row)
+        _join(row, actor)
     return row
 
 
@@ -199,6 +198,16 @@ def fits(row: Conversation, payload: Payload) -> bool:
 
 def _reserve_room(row: Conversation) -> None:
     Room.objects.create(conversation=row)
+
+
+def _join(row: Conversation, actor: Actor) -> None:
+    """The conversation is there, and paid for: a room that can't be joined is a warning on it, not an error instead
+    of it."""
+    try:
+        rooms.join(actor=actor, conversation=row)
+    except Refusal as refusal:
+        row.warnings = [*row.warnings, f"The room was not joined: {refusal.message}"]
+        row.save(update_fields=["warnings", "updated_at"])
 
 
 def _keep_token(row: Conversation, answer: Payload) -> None:

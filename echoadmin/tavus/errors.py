@@ -48,6 +48,7 @@ class TavusError(Exception):
         if way_out is not None:
             self.way_out = way_out
         self.may_have_happened = self.happens if may_have_happened is None else may_have_happened
+        self.reference: str | None = None  # the id of the row of ours that tells what became of the write
 
     def __str__(self) -> str:
         return self.message

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversations.services import mirroring
 from echoadmin.actors import Actor
+from echoadmin.mirror.models import Mirrored
 from echoadmin.mirror.syncing import SyncResult
 from echoadmin.tavus.errors import TavusError
 from personas import services
@@ -24,7 +25,9 @@ STEPS: dict[str, Callable[..., SyncResult]] = {
 class Command(BaseCommand):
     """Reads personas, replicas and conversations from upstream, and looks for creates whose answer was lost."""
 
-    help = "Bring personas, replicas and conversations up to date with Tavus (or the twin). Exits 1 when something stood in the way."
+    help = (
+        "Bring personas, replicas and conversations up to date with upstream. Exits 1 when something stood in the way."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which kinds; all without any."""
@@ -53,7 +56,10 @@ class Command(BaseCommand):
 
     def _resolve(self, kinds: list[str]) -> None:
         """What was lost is looked for with the kinds that were asked for."""
-        finders = {"personas": services.resolve_unknown_personas, "conversations": mirroring.resolve_unknown}
+        finders: dict[str, Callable[..., Iterable[Mirrored]]] = {
+            "personas": services.resolve_unknown_personas,
+            "conversations": mirroring.resolve_unknown,
+        }
         for kind in kinds:
             if kind in finders:
                 try:
