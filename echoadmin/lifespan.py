@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -44,6 +45,10 @@ async def lifespan(scope: dict[str, Any], receive: Channel, send: Channel) -> No
 
 
 async def _start(running: AsyncExitStack) -> None:
+    from conversations import bells
+
+    bells.use_loop(asyncio.get_running_loop())
+    running.callback(bells.use_loop, None)
     await sync_to_async(consoles.take)()
     running.push_async_callback(sync_to_async(consoles.release))
     if settings.ROOMS == "inline":

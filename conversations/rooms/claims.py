@@ -21,6 +21,11 @@ HOST = socket.gethostname()
 LEFT_OVER = (RoomState.JOINING, RoomState.JOINED, RoomState.LOST, RoomState.LEAVING)
 
 
+def name_of_this_process() -> str:
+    """A worker's name that no other process has now."""
+    return f"{HOST}-{os.getpid()}"
+
+
 class NameTaken(RuntimeError):
     """Another process holds rooms under this worker's name."""
 

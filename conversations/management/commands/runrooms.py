@@ -1,0 +1,46 @@
+"""`manage.py runrooms`: a worker as a process of its own, which holds rooms until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from conversations.rooms import claims
+from conversations.rooms.claims import NameTaken
+from conversations.rooms.worker import start_worker, stop_worker, worker_name
+from echoadmin.installation import WrongMode, refuse_other_mode
+
+
+class Command(BaseCommand):
+    help = "Hold rooms in a process of its own (ECHOADMIN_ROOMS=worker); any number of them may run."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--name", default="", help="the worker's name (ECHOADMIN_WORKER, or made from host and pid)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.REDIS_URL:
+            self.stderr.write("Without REDIS_URL no bell reaches this process: it looks for work every 2 s.")
+        try:
+            refuse_other_mode(settings.MODE)
+            connection.close()
+            asyncio.run(self._run(options["name"] or settings.WORKER or claims.name_of_this_process()))
+        except (NameTaken, WrongMode) as reason:
+            raise CommandError(str(reason)) from reason
+
+    async def _run(self, name: str) -> None:
+        """Until a signal comes: then every room is left in order."""
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        worker = await start_worker(name)
+        self.stdout.write(f"worker {worker_name(name)} is ready; Ctrl-C stops it")
+        try:
+            await ending.wait()
+        finally:
+            await stop_worker()
+        self.stdout.write(f"worker {worker.row.name} has left its rooms")
