@@ -9,17 +9,20 @@ import json
 import re
 import time
 import uuid
+from collections import OrderedDict
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from .conversation import DOMAIN, Conversation
+from .faults import Fault
 from .rooms import OUTBOX_LIMIT, Participant, Room
 from .vendor import Vendor
 
 LOOKUP = re.compile(r"/rooms/(?P<what>check|ice)/(?P<domain>[^/]+)/(?P<room>[^/]+)$")
 # The SDK shows a sign of life every 2 s.
 SILENCE_LIMIT = 30.0
+REFUSALS_REMEMBERED = 1000
 LARGEST_FRAME = 32 * 1024 * 1024
 CODECS = [
     {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "preferredPayloadType": 100,
@@ -82,6 +85,7 @@ class DailyRooms:
 
     def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
+        self._refused: OrderedDict[str, Fault] = OrderedDict()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer anything that the SDK asks for."""
@@ -100,7 +104,7 @@ class DailyRooms:
             return _no("not-found", "The room does not exist.")
         if not conversation.active or name not in self.vendor.open:
             return _no("exp-room", "This room is no longer available.")
-        if fault := self.vendor.faults.take("refuse_join", name):
+        if fault := self._refusal(request.headers.get("x-dailysessionid", ""), name):
             return web.json_response(
                 {"error": fault.error or "refused", "info": fault.body}, status=fault.status or 200
             )
@@ -121,6 +125,15 @@ class DailyRooms:
                 "worker": {"workerId": "w1", "wssUri": "wss://w1.wss.daily.co:443"},
             }
         )
+
+    def _refusal(self, session: str, name: str) -> Fault | None:
+        """Return the fault that refuses this join. The SDK asks three times for one join, and that is one refusal."""
+        fault = self._refused.get(session) or self.vendor.faults.take("refuse_join", name)
+        if fault and session:
+            self._refused[session] = fault
+            if len(self._refused) > REFUSALS_REMEMBERED:
+                self._refused.popitem(last=False)
+        return fault
 
     async def _signalling(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=LARGEST_FRAME, compress=False, autoclose=True)
@@ -196,7 +209,7 @@ def _admitted(conversation: Conversation, request: web.Request) -> bool:
     token = conversation.meeting_token
     if token is None:
         return True
-    shown = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.query.get("t", "")
+    shown = request.headers.get("x-dailyjointoken") or request.query.get("t", "")
     return shown == token and time.time() < conversation.token_expires
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .conversation import Conversation
 from .rooms import Participant, Room
-from .speech import Utterance, audio_seconds, is_done, rewritten, spoken_pieces
+from .speech import CHARACTERS_PER_SECOND, Utterance, audio_seconds, is_done, rewritten, spoken_pieces
 
 Said = Callable[[dict[str, Any]], None]
 
@@ -219,6 +219,8 @@ class Replica:
             await self._wait_until(utterance, begun + utterance.seconds * share / self._speed)
             if utterance.interrupted:
                 break
+        if utterance.interrupted:
+            said = utterance.text[: round(self._spoken_seconds(utterance) * CHARACTERS_PER_SECOND)]
         heard = {"role": "replica", "speech": said} | ({"interrupted": True} if utterance.interrupted else {})
         self._speaking_event(utterance, "conversation.utterance", heard)
         self._on_said(

@@ -13,10 +13,10 @@ FALLBACK_PERSONA = "pdced222244b"
 
 NAMES = {
     "re8e740a42": ("Nathan - Office", "phoenix-3"),
-    "r4067604db72": ("Olivia - Home", "phoenix-4"),
+    "r4067604db72": ("Lucy - Home", "phoenix-4.5"),
     "r90bbd427f71": ("Anna - Studio", "phoenix-4"),
     "rf4703150052": ("Charlie - Desk", "phoenix-4"),
-    "r5f0577fc829": ("Rose - Window", "phoenix-4.5"),
+    "r5f0577fc829": ("Rose - Window", "phoenix-4"),
 }
 
 

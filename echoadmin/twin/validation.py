@@ -86,8 +86,8 @@ CONVERSATION: dict[str, Check] = {
 PROPERTIES: dict[str, Check] = {
     "max_call_duration": at_least(1), "participant_left_timeout": at_least(0),
     "participant_absent_timeout": at_least(1), "enable_recording": boolean, "enable_closed_captions": boolean,
-    "apply_greenscreen": boolean, "require_auth": boolean, "language": text, "languages": texts(), "enable_transcription": boolean,
-    "recording_storage": mapping, "livekit_ws_url": text, "livekit_room_token": text,
+    "apply_greenscreen": boolean, "require_auth": boolean, "language": text, "languages": texts(),
+    "enable_transcription": boolean, "recording_storage": mapping, "livekit_ws_url": text, "livekit_room_token": text,
 }  # fmt: skip
 
 

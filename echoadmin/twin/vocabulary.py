@@ -19,6 +19,8 @@ OLD_TO_NEW = {
     "replica_ids": "face_ids",
 }
 FLOW_OLD_TO_NEW = {"replica_interruptibility": "pal_interruptibility"}
+# Tavus's command line has a third name for it.
+FLOW_TO_OLD = {"pal_interruptibility": "replica_interruptibility", "face_interruptibility": "replica_interruptibility"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Vocabulary:
         strangers -= {self.say(key) for key in OLD_TO_NEW}
         known = {key: value for key, value in body.items() if key not in strangers}
         back = {new: old for old, new in self.out.items()}
-        return _renamed(known, back, {new: old for old, new in self.flow_out.items()})
+        return _renamed(known, back, FLOW_TO_OLD if self.flow_out else {})
 
 
 def _renamed(row: dict[str, Any], names: Mapping[str, str], flow_names: Mapping[str, str]) -> dict[str, Any]:
