@@ -1,6 +1,6 @@
 """Alone in writing entries: `append` at once, or a `Writer` for the many of a process that holds rooms."""
 
-from echoadmin.log.writer.append import append, on_append, open_stream
+from echoadmin.log.writer.at_once import append, on_append, open_stream
 from echoadmin.log.writer.drafts import Draft, LogClosed, LogFull, Refused, Unit, Written
 from echoadmin.log.writer.thread import Writer
 

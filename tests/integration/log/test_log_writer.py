@@ -1,0 +1,317 @@
+"""The writer: order, all or nothing, and what happens when the database fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.backends.utils import CursorWrapper
+
+from echoadmin.log.models import Clip, Entry, Stream
+from echoadmin.log.rebuild import message
+from echoadmin.log.verify import verify_stream
+from echoadmin.log.writer import LogClosed, LogFull, Refused, Unit, Writer, Written, append, thread
+from tests.integration.log.drafts import draft
+
+pytestmark = pytest.mark.django_db(transaction=True)
+only_on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's COMMIT is done or isn't")
+
+
+def numbered(stream: str, number: int) -> Unit:
+    return Unit([draft(stream, message={"number": number})])
+
+
+def numbers(stream: str) -> list[int]:
+    rows = Entry.objects.filter(stream__public_id=stream).order_by("n")
+    return [message(row)["number"] for row in rows]
+
+
+def fails(times: int, error: Exception, then: bool = True) -> Callable[[CursorWrapper], bool]:
+    """A guard that raises `error` so many times."""
+    left = [times]
+
+    def guard(cursor: CursorWrapper) -> bool:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise error
+        return then
+
+    return guard
+
+
+def hold(writer: Writer) -> tuple[threading.Event, Future[list[Written]]]:
+    """Keeps the writer in a transaction until the event is set, so that what is put meanwhile gathers."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def guard(cursor: CursorWrapper) -> bool:
+        inside.set()
+        return go_on.wait(10)
+
+    held = writer.put(Unit([], guard=guard))
+    assert inside.wait(10)
+    return go_on, held
+
+
+def test_a_unit_is_stored_at_once_and_its_future_tells_where(writer: Writer) -> None:
+    [first, second] = writer.put(Unit([draft("cv_1"), draft("cv_2")])).result(10)
+    assert (first.stream, first.n, second.stream, second.n) == ("cv_1", 1, "cv_2", 1)
+    entry = Entry.objects.get(stream__public_id="cv_1")
+    assert bytes(entry.digest) == first.digest
+    assert first.id in (entry.pk, None)
+    assert (first.id is None) is (connection.vendor == "postgresql")
+
+
+def test_units_of_many_threads_are_stored_gapless_and_each_threads_in_its_order(writer: Writer) -> None:
+    def put_all(name: str) -> None:
+        for number in range(150):
+            writer.put(Unit([draft("cv_all", sender=name, message={"number": number}), draft(f"cv_{name}")]))
+
+    threads = [threading.Thread(target=put_all, args=(name,)) for name in "abcd"]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    writer.put(numbered("cv_all", 150)).result(30)
+
+    rows = list(Entry.objects.filter(stream__public_id="cv_all").order_by("n"))
+    assert [row.n for row in rows] == list(range(1, 602))
+    assert [row.pk for row in rows] == sorted(row.pk for row in rows)
+    for name in "abcd":
+        assert [message(row)["number"] for row in rows if row.sender == name] == list(range(150))
+        assert verify_stream(f"cv_{name}") is None
+    assert verify_stream("cv_all") is None
+
+
+def test_two_writers_and_appends_share_streams_without_breaking_a_chain(writer: Writer) -> None:
+    other = Writer()
+    other.start()
+    futures = []
+    for number in range(60):
+        unit = [draft("cv_b", message={"number": number}), draft("cv_a")]
+        futures += [each.put(Unit(list(unit))) for each in (writer, other)]
+        append([draft("cv_a"), draft("account"), draft("cv_b")])
+    for future in futures:
+        future.result(60)
+    other.stop()
+    assert [verify_stream(name) for name in ("cv_a", "cv_b", "account")] == [None] * 3
+    assert Stream.objects.get(public_id="cv_a").last_n == 180
+
+
+def test_many_units_are_stored_in_few_transactions_and_one_larger_than_a_transaction_whole(writer: Writer) -> None:
+    bells: list[set[str]] = []
+    writer.on_commit = bells.append
+    go_on, _ = hold(writer)
+    futures = [writer.put(numbered("cv_1", number)) for number in range(1500)]
+    large = writer.put(Unit([draft("cv_2", message={"number": number}) for number in range(1200)]))
+    go_on.set()
+    assert [written.n for written in large.result(30)] == list(range(1, 1201))
+    assert [future.result()[0].n for future in futures] == list(range(1, 1501))
+    assert numbers("cv_1") == list(range(1500))
+    assert bells == [{"cv_1"}, {"cv_1", "cv_2"}]
+
+
+def test_a_guard_that_says_no_undoes_its_unit_and_no_other(writer: Writer) -> None:
+    def change_and_refuse(cursor: CursorWrapper) -> bool:
+        Clip.objects.create(sample_rate=8000)
+        return False
+
+    go_on, _ = hold(writer)
+    first = writer.put(numbered("cv_1", 1))
+    refused = writer.put(Unit([draft("cv_1")], guard=change_and_refuse))
+    last = writer.put(numbered("cv_1", 2))
+    go_on.set()
+    with pytest.raises(Refused):
+        refused.result(10)
+    assert (first.result(10)[0].n, last.result(10)[0].n) == (1, 2)
+    assert not Clip.objects.exists()
+    assert verify_stream("cv_1") is None
+
+
+def test_what_a_guard_changes_is_committed_with_the_entries(writer: Writer) -> None:
+    def change(cursor: CursorWrapper) -> bool:
+        Clip.objects.create(sample_rate=8000)
+        return True
+
+    writer.put(Unit([draft("cv_1")], guard=change)).result(10)
+    assert (Clip.objects.count(), Entry.objects.count()) == (1, 1)
+    assert writer.put(Unit([], guard=change)).result(10) == []
+    assert Clip.objects.count() == 2
+
+
+def test_a_guard_with_a_key_is_asked_once_for_the_units_that_follow_each_other(writer: Writer) -> None:
+    asked: list[str] = []
+
+    def ask(name: str, answer: bool) -> Callable[[CursorWrapper], bool]:
+        return lambda cursor: asked.append(name) or answer  # type: ignore[func-returns-value]
+
+    go_on, _ = hold(writer)
+    yes = [writer.put(Unit([draft("cv_1")], guard=ask("mine", True), guard_key=1)) for _ in range(5)]
+    no = [writer.put(Unit([draft("cv_1")], guard=ask("lost", False), guard_key=2)) for _ in range(5)]
+    changing = writer.put(Unit([draft("cv_1")], guard=ask("change", True)))
+    again = writer.put(Unit([draft("cv_1")], guard=ask("mine", True), guard_key=1))
+    go_on.set()
+    assert [future.result(10)[0].n for future in [*yes, changing, again]] == list(range(1, 8))
+    assert all(isinstance(future.exception(10), Refused) for future in no)
+    assert asked == ["mine", "lost", "change", "mine"]
+
+
+def test_after_gets_the_numbers_and_undoes_its_unit_by_raising(writer: Writer) -> None:
+    seen: list[list[int]] = []
+
+    def note(cursor: CursorWrapper, written: list[Written]) -> None:
+        Clip.objects.create(sample_rate=written[-1].n)
+        seen.append([one.n for one in written])
+
+    def refuse(cursor: CursorWrapper, written: list[Written]) -> None:
+        note(cursor, written)
+        raise LookupError("no such echo")
+
+    go_on, _ = hold(writer)
+    first = writer.put(Unit([draft("cv_1"), draft("cv_1")], after=note))
+    bad = writer.put(Unit([draft("cv_1")], after=refuse))
+    last = writer.put(Unit([draft("cv_1")], after=note))
+    go_on.set()
+    with pytest.raises(LookupError, match="no such echo"):
+        bad.result(10)
+    assert [one.n for one in [*first.result(10), *last.result(10)]] == [1, 2, 3]
+    assert seen == [[1, 2], [3], [3]]
+    assert list(Clip.objects.values_list("sample_rate", flat=True)) == [2, 3]
+    assert verify_stream("cv_1") is None
+
+
+def test_a_draft_that_can_not_be_stored_fails_alone(writer: Writer) -> None:
+    go_on, _ = hold(writer)
+    futures = [
+        writer.put(numbered("cv_1", 1)),
+        writer.put(Unit([draft("cv_1", message={"a": object()})])),  # has no JSON
+        writer.put(Unit([draft("cv_1"), draft("cv_1", epoch=2**70)])),  # no database has a column for it
+        writer.put(numbered("cv_1", 2)),
+    ]
+    go_on.set()
+    errors = [future.exception(10) for future in futures]
+    assert [type(error).__name__ for error in errors][:2] == ["NoneType", "TypeError"]
+    assert errors[2] is not None
+    assert errors[3] is None
+    assert numbers("cv_1") == [1, 2]
+    assert verify_stream("cv_1") is None
+
+
+def test_a_unit_whose_future_was_cancelled_in_time_is_left_out(writer: Writer) -> None:
+    go_on, _ = hold(writer)
+    cancelled = writer.put(numbered("cv_1", 1))
+    kept = writer.put(numbered("cv_1", 2))
+    assert cancelled.cancel()
+    go_on.set()
+    kept.result(10)
+    assert numbers("cv_1") == [2]
+
+
+def test_while_the_database_fails_units_wait_and_keep_their_order(writer: Writer, caplog: Any) -> None:
+    troubled = threading.Event()
+    gone = OperationalError("the connection is gone")
+
+    def guard(cursor: CursorWrapper) -> bool:
+        if writer.trouble is not None:
+            troubled.set()
+        return flaky(cursor)
+
+    flaky = fails(3, gone)
+    happened = datetime.now(UTC) - timedelta(seconds=4.95)
+    first = writer.put(Unit([draft("cv_1", message={"number": 0}, at=happened)], guard=guard))
+    rest = [writer.put(numbered("cv_1", number)) for number in range(1, 20)]
+    assert troubled.wait(10)
+    rest[-1].result(30)
+    assert first.done()
+    assert numbers("cv_1") == list(range(20))
+    assert Entry.objects.get(n=1).late  # by the time that it was stored
+    assert "can't be written" in caplog.text
+    assert "written again" in caplog.text
+    assert writer.trouble is None
+
+
+@only_on_postgresql
+def test_a_connection_that_the_server_ends_is_replaced_and_nothing_is_lost(writer: Writer) -> None:
+    ended = []
+
+    def end_own_connection(cursor: CursorWrapper) -> bool:
+        if not ended:
+            ended.append(True)
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return True
+
+    futures = [writer.put(numbered("cv_1", 1)), writer.put(Unit([draft("cv_2")], guard=end_own_connection))]
+    futures += [writer.put(numbered("cv_1", 2))]
+    for future in futures:
+        future.result(30)
+    assert numbers("cv_1") == [1, 2]
+    assert Entry.objects.count() == 3
+
+
+@only_on_postgresql
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_commit_whose_answer_is_lost_is_looked_up_and_not_stored_twice(writer: Writer, committed: bool) -> None:
+    asked = []
+
+    def break_commit(cursor: CursorWrapper) -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            commit = cursor.db._commit
+
+            def broken() -> None:
+                del cursor.db._commit
+                if committed:
+                    commit()
+                raise OperationalError("server closed the connection unexpectedly")
+
+            cursor.db._commit = broken
+        return True
+
+    [written] = writer.put(Unit([draft("cv_1")], guard=break_commit)).result(30)
+    assert written.n == 1
+    assert Entry.objects.count() == 1
+    assert len(asked) == (1 if committed else 2)
+
+
+def test_when_too_many_units_wait_further_ones_are_refused_loudly(
+    monkeypatch: pytest.MonkeyPatch, caplog: Any, transactional_db: None
+) -> None:
+    monkeypatch.setattr(thread, "MAX_WAITING", 3)
+    writer = Writer()
+    kept = [writer.put(numbered("cv_1", number)) for number in range(3)]
+    assert writer.waiting == 3
+    with pytest.raises(LogFull, match="3 units wait"):
+        writer.put(numbered("cv_1", 3)).result(0)
+    assert "refused" in caplog.text
+    writer.start()
+    writer.stop()
+    assert [future.result(0)[0].n for future in kept] == [1, 2, 3]
+    with pytest.raises(LogClosed):
+        writer.put(numbered("cv_1", 4)).result(0)
+
+
+def test_a_stop_ends_although_the_database_is_away_and_tells_whom_it_concerns(transactional_db: None) -> None:
+    writer = Writer()
+    writer.start()
+    stuck = writer.put(Unit([draft()], guard=fails(10**9, OperationalError("away"))))
+    behind = writer.put(Unit([draft()]))
+    writer.stop(timeout=0.1)
+    for future in (stuck, behind):
+        assert isinstance(future.exception(0), OperationalError | LogClosed)
+    assert not Entry.objects.exists()
+
+
+def test_a_bell_that_fails_stops_nothing(writer: Writer, caplog: Any) -> None:
+    def broken(streams: set[str]) -> None:
+        raise ConnectionError("no Redis")
+
+    writer.on_commit = broken
+    writer.put(numbered("cv_1", 1)).result(10)
+    writer.put(numbered("cv_1", 2)).result(10)
+    assert numbers("cv_1") == [1, 2]
+    writer.stop()
+    assert "no Redis" in caplog.text
