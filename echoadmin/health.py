@@ -76,8 +76,8 @@ _migrated: set[bool] = set()  # once true it stays true for this code: looked up
 
 
 def healthz() -> HttpResponse:
-    """The process answers."""
-    return JsonResponse({"status": "ok", "version": __version__})
+    """The process answers, and says which mode it is in: a program that spends money can ask first."""
+    return JsonResponse({"status": "ok", "version": __version__, "mode": settings.MODE})
 
 
 def readyz() -> HttpResponse:
