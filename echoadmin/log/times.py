@@ -35,7 +35,8 @@ def _first_from(key: str, where: str, params: list[Any], moment: datetime) -> in
     """The key of the first entry (those stored late apart) that happened at `moment` or after; past the end if none."""
     probe = f'SELECT {key}, "at" FROM log_entry WHERE {where} NOT late AND {key} >= %s ORDER BY {key} LIMIT 1'
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT MIN({key}), MAX({key}) FROM log_entry WHERE {where} {key} >= 0", params)
+        ends = [f"(SELECT {end}({key}) FROM log_entry WHERE {where} {key} >= 0)" for end in ("MIN", "MAX")]
+        cursor.execute(f"SELECT {', '.join(ends)}", params * 2)  # apart: together SQLite would scan for them
         low, newest = cursor.fetchone()
         if low is None:
             return 0
@@ -62,6 +63,6 @@ def _newest_late(key: str, where: str, params: list[Any], after: datetime | None
         return cursor.fetchone()[0] or 0
 
 
-def _moment(value: Any) -> datetime:
-    """What a raw cursor gives: a datetime on PostgreSQL, text in UTC on SQLite."""
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+def _moment(value: datetime) -> datetime:
+    """What a raw cursor gives: without a time zone, in UTC, on SQLite."""
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
