@@ -23,12 +23,13 @@ def _sync_active_conversations() -> str:
 
 @duty("sync_conversations", every=timedelta(hours=1))
 def _sync_conversations() -> str:
+    mirroring.resolve_unknown(actor=SYSTEM)
     return str(mirroring.sync_conversations(actor=SYSTEM))
 
 
 @duty("resolve_unknown_conversations", every=timedelta(minutes=1))
 def _resolve_unknown() -> str | None:
-    found = mirroring.resolve_unknown(actor=SYSTEM)
+    found = mirroring.resolve_unknown(actor=SYSTEM, younger_than=timedelta(hours=1))  # then hourly
     return f"found {', '.join(row.public_id for row in found)}" if found else None
 
 

@@ -11,6 +11,7 @@ from personas import services
 
 @duty("sync_personas", every=timedelta(minutes=15))
 def _sync_personas() -> str:
+    services.resolve_unknown_personas(actor=SYSTEM)
     return str(services.sync_personas(actor=SYSTEM))
 
 
@@ -21,5 +22,5 @@ def _sync_replicas() -> str:
 
 @duty("resolve_unknown_personas", every=timedelta(minutes=1))
 def _resolve_unknown() -> str | None:
-    found = services.resolve_unknown_personas(actor=SYSTEM)
+    found = services.resolve_unknown_personas(actor=SYSTEM, younger_than=timedelta(hours=1))
     return f"found {', '.join(row.public_id for row in found)}" if found else None

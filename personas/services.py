@@ -8,6 +8,7 @@ refuses or can't be asked, and NotPossible when the object isn't in a state for 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from echoadmin.actors import Actor
@@ -136,10 +137,10 @@ def sync_replicas(*, actor: Actor) -> SyncResult:
     return result
 
 
-def resolve_unknown_personas(*, actor: Actor) -> list[Persona]:
+def resolve_unknown_personas(*, actor: Actor, younger_than: timedelta | None = None) -> list[Persona]:
     """Find personas whose create's answer was lost, by name, replica and time; returns those found. The others stay
     unknown."""
-    waiting = pending(PERSONA)
+    waiting = pending(PERSONA, younger_than=younger_than)
     if not waiting:
         return []
     with calling(actor=actor):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils import timezone
 
 from conversations.models import Conversation, Room
@@ -33,15 +33,16 @@ from personas.models import Persona, Replica
 LOOK_AGAIN = timedelta(seconds=30)  # after a look that failed
 
 
-def create_conversation(*, actor: Actor, body: Payload, join: bool = False) -> Conversation:
+def create_conversation(*, actor: Actor, body: Payload, join: bool = False, public_id: str = "") -> Conversation:
     """A conversation from a body in either vocabulary; upstream's clock, and its price, run from here on.
 
     Adds `participant_left_timeout`, `max_call_duration` and our `callback_url` unless given (all visible in
     `requested`); the rest is sent as given. join: the console enters its room at once. The row is there also after a
-    failure: `rejected`, or `unknown` when the answer was lost; the error's `reference` names it.
+    failure: `rejected`, or `unknown` when the answer was lost; the error's `reference` names it. public_id: the row's
+    own id, when it was given away before.
     """
     asked = bodies.read_body(body)
-    public_id = new_public_id(Conversation.PREFIX)
+    public_id = public_id or new_public_id(Conversation.PREFIX)
     sent = bodies.with_defaults(asked, public_id)
     columns = bodies.columns_of(sent)
     persona = Persona.objects.filter(upstream_id=columns["upstream_persona_id"]).first()
@@ -130,6 +131,7 @@ def sync_conversations(*, actor: Actor, status: str | None = None) -> SyncResult
             live = Conversation.objects.filter(state=MirrorState.LIVE).exclude(upstream_id__in=seen)
             missing = live.filter(status=status) if status else live
             look_at_missing(CONVERSATION, missing.order_by("id"), actor=actor, result=result)
+    _link_people()
     if actor.source != "system" or result.new or result.gone or result.problems:
         append([account_entry("conversation.synced", actor, result.facts(), is_error=bool(result.problems))])
     return result
@@ -159,12 +161,12 @@ def look_where_asked(*, actor: Actor, limit: int = 20) -> int:
     return done
 
 
-def resolve_unknown(*, actor: Actor) -> list[Conversation]:
+def resolve_unknown(*, actor: Actor, younger_than: timedelta | None = None) -> list[Conversation]:
     """Find conversations whose create's answer was lost: exactly by the reference in their `callback_url`; else by
     name, ids and time, if exactly one unmirrored row fits. Returns those found; the others stay unknown, for a person
     to adopt or give up.
     """
-    waiting = pending(CONVERSATION)
+    waiting = pending(CONVERSATION, younger_than=younger_than)
     if not waiting:
         return []
     with calling(actor=actor):
@@ -185,15 +187,29 @@ def give_up_conversation(*, actor: Actor, conversation: Conversation) -> Convers
 
 
 def fits(row: Conversation, payload: Payload) -> bool:
-    """Whether an upstream row can be what this create made: no other's reference, same name and ids, made about
-    then."""
+    """Whether an upstream row can be what this create made: same name, ids and `callback_url`, made about then."""
     made = instant(payload.get("created_at"))
     same = all(
         not row.requested.get(name) or not payload.get(name) or row.requested[name] == payload[name]
         for name in ("conversation_name", "persona_id", "replica_id")
     )
-    own = bodies.reference_in(payload) in ("", row.public_id)
-    return same and own and (made is None or abs(made - row.created_at) < ABOUT_THEN)
+    return same and _same_address(row, payload) and (made is None or abs(made - row.created_at) < ABOUT_THEN)
+
+
+def _same_address(row: Conversation, payload: Payload) -> bool:
+    """Compared as masked, for that is how requests are kept; upstream gives "" for none."""
+    if payload.get("callback_url") is None:
+        return True
+    listed = redact({"callback_url": payload["callback_url"]})["callback_url"]
+    return bool(listed == (row.requested.get("callback_url") or ""))
+
+
+def _link_people() -> None:
+    """Conversations whose persona or replica was mirrored after them."""
+    for model, name in ((Persona, "persona"), (Replica, "replica")):
+        theirs = model.objects.filter(upstream_id=OuterRef(f"upstream_{name}_id"))
+        unlinked = Conversation.objects.filter(Exists(theirs), **{name: None})
+        unlinked.update(**{name: Subquery(theirs.values("pk")[:1])})
 
 
 def _reserve_room(row: Conversation) -> None:

@@ -28,7 +28,7 @@ def look_for_orphans(*, actor: Actor) -> list[Conversation]:
     Conversation.objects.filter(pk__in=[row.pk for row in flagged.filter(~running | wanted)]).update(orphan_since=None)
     born = Q(upstream_created_at__lt=now - GRACE) | Q(upstream_created_at=None, created_at__lt=now - GRACE)
     left = Q(room=None) | Q(room__last_seen_at=None) | Q(room__last_seen_at__lt=now - GRACE)
-    found = list(Conversation.objects.filter(running, born, left, orphan_since=None).exclude(wanted))
+    found = list(Conversation.objects.filter(running, born, left, orphan_since=None).exclude(wanted).order_by("id"))
     for row in found:
         row.orphan_since = now
         with transaction.atomic():

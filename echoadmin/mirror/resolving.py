@@ -4,7 +4,8 @@ person."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,10 +23,12 @@ LONGEST_CALL = timedelta(minutes=2)  # a reserved row older than this was left b
 ABOUT_THEN = timedelta(minutes=5)  # two clocks, and the time that a lost call took
 
 
-def pending(kind: MirroredKind) -> list[Any]:
+def pending(kind: MirroredKind, *, younger_than: timedelta | None = None) -> list[Any]:
     """The rows whose fate nobody knows: unknown ones, and those left reserved by a process that died."""
+    since = timezone.now() - younger_than if younger_than else datetime.min.replace(tzinfo=UTC)
     left = Q(state=MirrorState.RESERVED, created_at__lt=timezone.now() - LONGEST_CALL)
-    return list(kind.model.objects.filter(Q(state=MirrorState.UNKNOWN) | left, upstream_id=None).order_by("id"))
+    lost = Q(state=MirrorState.UNKNOWN) | left
+    return list(kind.model.objects.filter(lost, upstream_id=None, created_at__gte=since).order_by("id"))
 
 
 def resolve(
@@ -49,13 +52,14 @@ def resolve(
         proven = [payload for payload in free if refers(row, payload)]
         fitting = [payload for payload in free if str(payload[kind.id_field]) not in taken and fits(row, payload)]
         rivals = [other for other in waiting if other is not row and any(fits(other, payload) for payload in fitting)]
-        if len(proven) == 1:
-            adopt(kind, row, str(proven[0][kind.id_field]), actor=actor, found_by="reference")
-        elif not proven and len(fitting) == 1 and not rivals:
-            adopt(kind, row, str(fitting[0][kind.id_field]), actor=actor, found_by="name")
+        if proven:
+            chosen, found_by = proven[:1], "reference"
         else:
-            continue
-        found.append(row)
+            chosen, found_by = fitting if len(fitting) == 1 and not rivals else [], "name"
+        with suppress(NotPossible):  # somebody else settled it meanwhile
+            for payload in chosen:
+                adopt(kind, row, str(payload[kind.id_field]), actor=actor, found_by=found_by)
+                found.append(row)
     return found
 
 

@@ -20,7 +20,9 @@ class Command(BaseCommand):
     help = "Hold rooms in a process of its own (ECHOADMIN_ROOMS=worker); any number of them may run."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--name", default="", help="the worker's name (ECHOADMIN_WORKER, or made from host and pid)")
+        parser.add_argument(
+            "--name", default="", help="the worker's name (ECHOADMIN_WORKER, or made from host and pid)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REDIS_URL:
