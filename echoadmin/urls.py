@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 import conversations.metrics  # noqa: F401 - makes its gauges known
+from conversations.quickstart import SendAudioMessage
+from conversations.webhooks import receive
 from echoadmin.metrics import Metrics
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("metrics", Metrics.as_view(), name="metrics"),
+    path("webhooks/tavus/<str:secret>/", receive),
+    path("send_audio_message", SendAudioMessage.as_view()),
+    path("", include("echoadmin.api.urls")),
 ]
+
+handler403 = "echoadmin.error_pages.forbidden"
+handler404 = "echoadmin.error_pages.not_found"
+handler500 = "echoadmin.error_pages.broken"

@@ -28,7 +28,8 @@ SAYABLE_AGAIN = (EchoState.UNCONFIRMED, EchoState.FAILED, EchoState.INTERRUPTED,
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """What an interrupt did at once: the ids of what it cancelled, and the interaction that was queued for the room."""
+    """What an interrupt did at once: the ids of what it cancelled, and the interaction that was queued for the
+    room."""
 
     cancelled: list[str]
     interaction: Interaction
@@ -50,7 +51,8 @@ def speak_audio(
     inference_id: str | None = None,
     pacing: str = "lead",
 ) -> Echo:
-    """Queue an audio echo of PCM16 mono blocks, at `sample_rate` Hz; they are stored block by block, never held whole."""
+    """Queue an audio echo of PCM16 mono blocks, at `sample_rate` Hz; they are stored block by block, never held
+    whole."""
     audio.check_sample_rate(sample_rate)
     check_pacing(pacing)
     _check_can_speak(conversation)
@@ -88,7 +90,8 @@ def open_audio(
 
 
 def append_audio(*, echo: Echo, pcm: bytes, done: bool = False) -> Echo:
-    """More samples for an open echo; `done` closes it. Raises EchoClosed after that, and TooLong over ECHO_MAX_SECONDS."""
+    """More samples for an open echo; `done` closes it. Raises EchoClosed after that, and TooLong over
+    ECHO_MAX_SECONDS."""
     with transaction.atomic():
         held = Echo.objects.select_for_update().get(pk=echo.pk)
         if held.closed_at is not None or held.is_final:
@@ -122,14 +125,14 @@ def cancel(*, actor: Actor, echo: Echo) -> Echo:
     return echo
 
 
-def say_again(*, actor: Actor, echo: Echo) -> Echo:
+def say_again(*, actor: Actor, echo: Echo, inference_id: str | None = None) -> Echo:
     """A new echo with the words or samples of one that ended; only a person or the client ever asks for this."""
     if echo.state not in SAYABLE_AGAIN:
         raise NotNow("state", f"It is {echo.state}; only an echo that has ended can be said again.")
     names = ("modality", "text", "clip_id", "sample_rate", "seconds", "pacing")
     fields: dict[str, Any] = {name: getattr(echo, name) for name in names}
     fields["again_of"] = echo
-    return _queue(actor, echo.conversation, None, echo.body_sha256, fields, closed=True)
+    return _queue(actor, echo.conversation, inference_id, echo.body_sha256, fields, closed=True)
 
 
 def interrupt(*, actor: Actor, conversation: Conversation) -> Interrupted:

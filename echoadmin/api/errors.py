@@ -72,6 +72,8 @@ def problem_of(error: Exception) -> Problem | None:
 
 
 def _of_upstream(error: tavus.TavusError) -> Problem:
+    if isinstance(error, tavus.InvalidRequest) and error.status is None and not error.upstream:  # refused here
+        return Problem(400, "invalid", error.message, fields=error.fields)
     status = next((code for kind, code in UPSTREAM_STATUS.items() if isinstance(error, kind)), 502)
     retry_after = getattr(error, "retry_after", None)
     return Problem(

@@ -45,6 +45,17 @@ class View(APIView):
         return acting.actor(self.request, source)
 
 
+def find(rows: Any, any_id: str) -> Any:
+    """The mirrored row with this id, ours or Tavus's. Raises NotFound."""
+    row = rows.by_any_id(any_id).first()
+    if row is None:
+        kind = rows.model._meta.verbose_name
+        raise NotFound(
+            f"There is no {kind} {any_id[:80]!r}. Ids are listed under /api/v1/{kind}s/; new ones come by a sync."
+        )
+    return row
+
+
 class Nothing(View):
     """Every address under /api/ that there is not: 404 in the API's own shape."""
 

@@ -1,0 +1,39 @@
+"""`/api/v1/conversations/` and what belongs to them, `workers/`, and the quickstart's own address."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from conversations.api import conversations, echoes, lists, streamed
+from conversations.models import Conversation
+from echoadmin.log import api as log_api
+
+
+def upstream_ids(refs: set[str]) -> dict[str, str | None]:
+    """Tavus's ids of conversations by ours."""
+    return dict(Conversation.objects.filter(public_id__in=refs).values_list("public_id", "upstream_id"))
+
+
+log_api.use_upstream_ids(upstream_ids)
+
+ONE = "conversations/<str:any_id>/"
+ECHO = f"{ONE}echoes/<str:inference_id>/"
+
+urlpatterns = [
+    path("conversations/", conversations.ConversationList.as_view()),
+    path("conversations/sync/", conversations.ConversationsSync.as_view()),
+    path(ONE, conversations.ConversationOne.as_view()),
+    path(f"{ONE}join/", conversations.Join.as_view()),
+    path(f"{ONE}leave/", conversations.Leave.as_view()),
+    path(f"{ONE}end/", conversations.End.as_view()),
+    path(f"{ONE}sync/", conversations.ConversationSync.as_view()),
+    path(f"{ONE}interrupt/", echoes.Interrupt.as_view()),
+    path(f"{ONE}interactions/", echoes.Interactions.as_view()),
+    path(f"{ONE}echoes/", echoes.EchoList.as_view()),
+    path(ECHO, echoes.EchoOne.as_view()),
+    path(f"{ECHO}again/", echoes.EchoAgain.as_view()),
+    path(f"{ECHO}audio/", streamed.EchoAudio.as_view()),
+    path(f"{ONE}messages/", lists.ConversationMessages.as_view()),
+    path(f"{ONE}entries/", lists.ConversationEntries.as_view()),
+    path("workers/", lists.WorkerList.as_view()),
+]

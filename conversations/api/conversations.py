@@ -1,0 +1,203 @@
+"""`/api/v1/conversations/`, join, leave, end and sync."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from conversations.models import Conversation, RoomState
+from conversations.serializers import ConversationRequest, ConversationSerializer
+from conversations.services import mirroring, rooms
+from echoadmin.accounts.permissions import Manager, Operator
+from echoadmin.api.paging import Pages
+from echoadmin.api.views import View, find
+from echoadmin.idempotency import idempotent
+from echoadmin.mirror.models import MirrorState, new_public_id
+from personas.serializers import SyncSerializer
+
+TAG = ["conversations"]
+
+
+def rows() -> QuerySet[Conversation]:
+    """Conversations with all that is shown of them, in one query."""
+    return Conversation.objects.select_related("persona", "replica", "room", "room__worker")
+
+
+def one(any_id: str) -> Conversation:
+    """The conversation with this id, ours or Tavus's. Raises NotFound."""
+    found: Conversation = find(rows(), any_id)
+    return found
+
+
+class ConversationFilter(filters.FilterSet):
+    """Filters of the list of conversations."""
+
+    state = filters.ChoiceFilter(choices=MirrorState.choices)
+    status = filters.CharFilter(max_length=16, label="active or ended")
+    persona = filters.CharFilter(method="by_persona", max_length=128, label="either id")
+    replica = filters.CharFilter(method="by_replica", max_length=128, label="either id")
+    room = filters.ChoiceFilter(field_name="room__state", choices=RoomState.choices)
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200, label="part of the name")
+
+    class Meta:
+        model = Conversation
+        fields: list[str] = []
+
+    def by_persona(self, queryset: QuerySet[Conversation], name: str, value: str) -> QuerySet[Conversation]:
+        """By either id of the persona."""
+        field = "persona__public_id" if value.startswith("pe_") else "upstream_persona_id"
+        return queryset.filter(**{field: value})
+
+    def by_replica(self, queryset: QuerySet[Conversation], name: str, value: str) -> QuerySet[Conversation]:
+        """By either id of the replica."""
+        field = "replica__public_id" if value.startswith("re_") else "upstream_replica_id"
+        return queryset.filter(**{field: value})
+
+
+@extend_schema(tags=TAG)
+class ConversationList(View, generics.ListAPIView[Conversation]):
+    """All conversations, newest first; POST creates one at Tavus, whose clock and price run from then on."""
+
+    roles = {"POST": Manager}
+    serializer_class = ConversationSerializer
+    pagination_class = Pages
+    filter_backends = [filters.DjangoFilterBackend]
+    filterset_class = ConversationFilter
+    queryset = Conversation.objects.none()
+
+    def get_queryset(self) -> QuerySet[Conversation]:
+        """Newest first."""
+        return rows().order_by("-id")
+
+    @extend_schema(request=ConversationRequest, responses={201: ConversationSerializer})
+    @idempotent(lambda: new_public_id(Conversation.PREFIX))
+    def post(self, request: Request, ref: str) -> Response:
+        """Creates it, in either vocabulary; `join: true` joins its room at once."""
+        body = dict(request.data)
+        join = body.pop("join", False)
+        if not isinstance(join, bool):
+            raise ValidationError({"join": ["Is true or false."]})
+        mirroring.create_conversation(actor=self.actor(), body=body, join=join, public_id=ref)
+        return Response(_shown(ref), status=201)
+
+    def answer_for(self, ref: str) -> Response | None:
+        """The conversation that a repeated request made."""
+        there = Conversation.objects.filter(public_id=ref).exists()
+        return Response(_shown(ref), status=201) if there else None
+
+
+@extend_schema(tags=TAG, responses=ConversationSerializer)
+class ConversationOne(View):
+    """One conversation, by either id."""
+
+    roles = {"DELETE": Manager}
+
+    def get(self, request: Request, any_id: str) -> Response:
+        """As this console knows it; nothing is asked of Tavus."""
+        return Response(ConversationSerializer(one(any_id)).data)
+
+    @extend_schema(
+        responses={204: None},
+        parameters=[OpenApiParameter("hard", bool, description="Its recordings and transcripts too, for good.")],
+    )
+    def delete(self, request: Request, any_id: str) -> Response:
+        """Removes Tavus's record of one that has ended; the row, its echoes and its log stay here."""
+        hard = request.query_params.get("hard", "").lower() in ("1", "true")
+        mirroring.delete_conversation(actor=self.actor(), conversation=one(any_id), hard=hard)
+        return Response(status=204)
+
+
+class _Action(View):
+    """A POST without a body that answers with the conversation."""
+
+    def done(self, any_id: str, note: str | None = None) -> Response:
+        """The conversation as it is now, and a note where the action has a consequence that one may not expect."""
+        return Response({**_shown(any_id), **({"note": note} if note else {})})
+
+
+@extend_schema(tags=TAG, request=None, responses=ConversationSerializer)
+class Join(_Action):
+    """The console enters the room; a worker does it within seconds."""
+
+    roles = {"POST": Operator}
+
+    def post(self, request: Request, any_id: str) -> Response:
+        """What is wanted is in `room.wanted`, what is in `room.state`."""
+        conversation = one(any_id)
+        rooms.join(actor=self.actor(), conversation=conversation)
+        return self.done(conversation.public_id)
+
+
+@extend_schema(tags=TAG, request=None, responses=ConversationSerializer)
+class Leave(_Action):
+    """The console leaves the room."""
+
+    roles = {"POST": Operator}
+
+    def post(self, request: Request, any_id: str) -> Response:
+        """`note` says when Tavus ends the conversation for it."""
+        conversation = one(any_id)
+        rooms.leave(actor=self.actor(), conversation=conversation)
+        return self.done(conversation.public_id, _leaving_note(conversation))
+
+
+@extend_schema(tags=TAG, request=None, responses=ConversationSerializer)
+class End(_Action):
+    """Ends it at Tavus, which stops its clock."""
+
+    roles = {"POST": Manager}
+
+    def post(self, request: Request, any_id: str) -> Response:
+        """Ending one that has ended does nothing."""
+        conversation = mirroring.end_conversation(actor=self.actor(), conversation=one(any_id))
+        return self.done(conversation.public_id)
+
+
+@extend_schema(tags=TAG, request=None, responses=ConversationSerializer)
+class ConversationSync(_Action):
+    """Reads one anew from Tavus."""
+
+    roles = {"POST": Manager}
+
+    def post(self, request: Request, any_id: str) -> Response:
+        """As it is now."""
+        conversation = mirroring.sync_conversation(actor=self.actor(), conversation=one(any_id))
+        return self.done(conversation.public_id)
+
+
+@extend_schema(tags=TAG)
+class ConversationsSync(View):
+    """Reads all conversations from Tavus."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(
+        request=None,
+        responses=SyncSerializer,
+        parameters=[OpenApiParameter("status", str, enum=["active"], description="Only those that run.")],
+    )
+    def post(self, request: Request) -> Response:
+        """What it found."""
+        status = request.query_params.get("status") or None
+        if status not in (None, "active"):
+            raise ValidationError({"status": ["Is active, or left out for all."]})
+        return Response(mirroring.sync_conversations(actor=self.actor(), status=status).facts())
+
+
+def _shown(any_id: str) -> dict[str, Any]:
+    return dict(ConversationSerializer(one(any_id)).data)
+
+
+def _leaving_note(conversation: Conversation) -> str | None:
+    if not conversation.is_active:
+        return None
+    seconds = conversation.participant_left_timeout
+    when = "after its participant_left_timeout" if seconds is None else f"{seconds} s after the last participant left"
+    return f"Tavus ends this conversation {when}. Join again before that to keep it."

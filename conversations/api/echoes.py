@@ -1,0 +1,222 @@
+"""`echoes/`, `interrupt/` and `interactions/` of a conversation: what makes the replica speak and stop."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from conversations.api.conversations import one
+from conversations.api.speaking import speak
+from conversations.models import Conversation, Echo, Interaction
+from conversations.serializers import (
+    EchoRequest,
+    EchoSerializer,
+    InteractionRequest,
+    InteractionSerializer,
+    InterruptedSerializer,
+    echo_dict,
+    interaction_dict,
+)
+from conversations.services import speaking
+from conversations.waiting import wait_for
+from echoadmin.accounts.permissions import Operator
+from echoadmin.api.paging import Pages
+from echoadmin.api.parsing import ObjectParser
+from echoadmin.api.views import View
+from echoadmin.idempotency import idempotent
+
+WAIT = 30.0  # seconds, at most
+WAIT_PARAMETER = OpenApiParameter("wait", str, enum=["sent", "spoken"], description="Answer then, 30 s at most.")
+REACHED: dict[str, Callable[[Echo], bool]] = {
+    "sent": lambda echo: echo.sent_at is not None or echo.is_final,
+    "spoken": lambda echo: echo.is_final,
+}
+
+
+def echoes_of(conversation: Conversation) -> QuerySet[Echo]:
+    """Its echoes with all that is shown of them, in one query."""
+    return Echo.objects.filter(conversation=conversation).select_related("conversation", "again_of")
+
+
+def echo_of(conversation: Conversation, inference_id: str) -> Echo:
+    """One echo. Raises NotFound."""
+    found = echoes_of(conversation).filter(inference_id=inference_id).first()
+    if found is None:
+        words = f"There is no echo {inference_id[:140]!r} in this conversation; they are listed under echoes/."
+        raise NotFound(words)
+    return found
+
+
+class EchoFilter(filters.FilterSet):
+    """Filters of a conversation's echoes."""
+
+    state = filters.CharFilter(method="by_states", max_length=200, label="one, or several with commas")
+    modality = filters.ChoiceFilter(choices=[("text", "text"), ("audio", "audio")])
+    source = filters.CharFilter(max_length=16)
+
+    class Meta:
+        model = Echo
+        fields: list[str] = []
+
+    def by_states(self, queryset: QuerySet[Echo], name: str, value: str) -> QuerySet[Echo]:
+        """States are an open set: an unknown one finds nothing."""
+        return queryset.filter(state__in=[state.strip() for state in value.split(",")])
+
+
+@extend_schema(tags=["echoes"])
+class EchoList(View, generics.ListAPIView[Echo]):
+    """A conversation's echoes, newest first; POST makes the replica speak."""
+
+    roles = {"POST": Operator}
+    parser_classes = [ObjectParser, MultiPartParser]
+    serializer_class = EchoSerializer
+    pagination_class = Pages
+    filter_backends = [filters.DjangoFilterBackend]
+    filterset_class = EchoFilter
+    queryset = Echo.objects.none()
+
+    def get_queryset(self) -> QuerySet[Echo]:
+        """Newest first."""
+        return echoes_of(one(self.kwargs["any_id"])).order_by("-id")
+
+    @extend_schema(request=EchoRequest, responses={202: EchoSerializer}, parameters=[WAIT_PARAMETER])
+    def post(self, request: Request, any_id: str) -> Any:
+        """Queues it and answers 202; `?wait=` answers when it was sent or spoken, or after 30 s as it then is."""
+        reached = _reached(request)
+        response = self.queue(request, any_id=any_id)
+        if reached is None or response.status_code != 202:
+            return response
+        return self.awaited(any_id, response, reached)
+
+    @idempotent(lambda: uuid.uuid4().hex)
+    def queue(self, request: Request, ref: str, any_id: str) -> Response:
+        """The echo is committed when this returns; whether it will be said is seen in its state."""
+        echo = speak(self.actor(), one(any_id), request, ref)
+        return _answer(echo)
+
+    def answer_for(self, ref: str, any_id: str) -> Response | None:
+        """The echo that a repeated request made."""
+        echo = echoes_of(one(any_id)).filter(inference_id=ref).first()
+        return _answer(echo) if echo else None
+
+    def awaited(self, any_id: str, response: Any, reached: Callable[[Echo], bool]) -> Response:
+        """The echo when it is as far as was asked, or as it is after 30 s."""
+        conversation = one(any_id)
+        echo = echo_of(conversation, _id_in(response))
+
+        def look() -> Echo | None:
+            echo.refresh_from_db()
+            return echo if reached(echo) else None
+
+        return _answer(wait_for(conversation.public_id, look, WAIT) or echo)
+
+
+@extend_schema(tags=["echoes"], responses=EchoSerializer)
+class EchoOne(View):
+    """One echo, by its inference_id."""
+
+    roles = {"DELETE": Operator}
+
+    def get(self, request: Request, any_id: str, inference_id: str) -> Response:
+        """As it is now."""
+        return Response(echo_dict(echo_of(one(any_id), inference_id)))
+
+    def delete(self, request: Request, any_id: str, inference_id: str) -> Response:
+        """Cancels one that still waits; one that is being said can only be interrupted."""
+        echo = speaking.cancel(actor=self.actor(), echo=echo_of(one(any_id), inference_id))
+        return Response(echo_dict(echo))
+
+
+@extend_schema(tags=["echoes"], request=None, responses={202: EchoSerializer})
+class EchoAgain(View):
+    """Says an echo that ended again, as a new one."""
+
+    roles = {"POST": Operator}
+
+    @idempotent(lambda: uuid.uuid4().hex)
+    def post(self, request: Request, ref: str, any_id: str, inference_id: str) -> Response:
+        """The new echo; `again_of` names the old one."""
+        old = echo_of(one(any_id), inference_id)
+        return _answer(speaking.say_again(actor=self.actor(), echo=old, inference_id=ref))
+
+    def answer_for(self, ref: str, any_id: str, inference_id: str) -> Response | None:
+        """The echo that a repeated request made."""
+        echo = echoes_of(one(any_id)).filter(inference_id=ref).first()
+        return _answer(echo) if echo else None
+
+
+@extend_schema(tags=["echoes"], request=None, responses=InterruptedSerializer)
+class Interrupt(View):
+    """Cancels what waits and stops the replica."""
+
+    roles = {"POST": Operator}
+
+    def post(self, request: Request, any_id: str) -> Response:
+        """Answers when the replica said that it stopped, or after about 2 s with `confirmed: false`."""
+        conversation = one(any_id)
+        done = speaking.interrupt(actor=self.actor(), conversation=conversation)
+
+        def look() -> Interaction | None:
+            done.interaction.refresh_from_db()
+            return done.interaction if done.interaction.ended_at else None
+
+        wait_for(conversation.public_id, look, settings.INTERRUPT_DEADLINE + 1)
+        result = done.interaction.result or {"interrupted": None, "confirmed": False}
+        return Response({"cancelled": done.cancelled, **result})
+
+
+@extend_schema(tags=["echoes"])
+class Interactions(View, generics.ListAPIView[Interaction]):
+    """Messages to the replica that are no echoes, newest first; POST sends one."""
+
+    roles = {"POST": Operator}
+    serializer_class = InteractionSerializer
+    pagination_class = Pages
+    filter_backends: list[Any] = []
+    queryset = Interaction.objects.none()
+
+    def get_queryset(self) -> QuerySet[Interaction]:
+        """Newest first."""
+        return Interaction.objects.filter(conversation=one(self.kwargs["any_id"])).order_by("-id")
+
+    @extend_schema(request=InteractionRequest, responses={202: InteractionSerializer})
+    def post(self, request: Request, any_id: str) -> Response:
+        """Sent at once, beside the echo that is being said."""
+        conversation = one(any_id)
+        event_type = request.data.get("event_type")
+        if not isinstance(event_type, str) or not 1 <= len(event_type) <= 120:
+            raise ValidationError({"event_type": ["Is a text of 1 to 120 characters, such as conversation.respond."]})
+        message = {"message_type": "conversation", "conversation_id": conversation.upstream_id, **request.data}
+        sent = speaking.send_interaction(actor=self.actor(), conversation=conversation, message=message)
+        return Response(interaction_dict(sent), status=202)
+
+
+def _reached(request: Request) -> Callable[[Echo], bool] | None:
+    asked = request.query_params.get("wait")
+    if asked is None:
+        return None
+    if asked not in REACHED:
+        raise ValidationError({"wait": ["Is sent or spoken."]})
+    return REACHED[asked]
+
+
+def _answer(echo: Echo) -> Response:
+    return Response(echo_dict(echo), status=202)
+
+
+def _id_in(response: Any) -> str:
+    """Of an answer that was just made, or kept for an Idempotency-Key."""
+    told = response.data if isinstance(response, Response) else json.loads(response.content)
+    return str(told["inference_id"])

@@ -1,0 +1,24 @@
+"""Every address of the REST API, in one place."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+
+from echoadmin.api.duties import DutyList
+from echoadmin.api.views import nothing
+
+V1: list[URLPattern | URLResolver] = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("duties/", DutyList.as_view()),
+    path("", include("personas.api")),
+    path("", include("conversations.api")),
+    path("", include("echoadmin.log.api")),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(V1)),
+    re_path(r"^api(/.*)?$", nothing),
+]

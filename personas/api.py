@@ -1,0 +1,203 @@
+"""`/api/v1/personas/` and `/api/v1/replicas/`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import path
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from echoadmin.accounts.permissions import Manager
+from echoadmin.api.paging import Pages
+from echoadmin.api.parsing import ObjectParser, PatchParser
+from echoadmin.api.views import View, find
+from echoadmin.idempotency import idempotent
+from echoadmin.mirror.models import MirrorState, new_public_id
+from personas import services
+from personas.models import Persona, Replica
+from personas.serializers import PersonaRequest, PersonaSerializer, ReplicaSerializer, SyncSerializer
+
+TAG = ["personas"]
+
+
+class PersonaFilter(filters.FilterSet):
+    """Filters of the list of personas."""
+
+    state = filters.ChoiceFilter(choices=MirrorState.choices)
+    pipeline_mode = filters.CharFilter(max_length=40)
+    persona_type = filters.CharFilter(max_length=16)
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200, label="part of the name")
+
+    class Meta:
+        model = Persona
+        fields: list[str] = []
+
+
+class ReplicaFilter(filters.FilterSet):
+    """Filters of the list of replicas."""
+
+    state = filters.ChoiceFilter(choices=MirrorState.choices)
+    status = filters.CharFilter(max_length=40)
+    replica_type = filters.CharFilter(max_length=16)
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200, label="part of the name")
+
+    class Meta:
+        model = Replica
+        fields: list[str] = []
+
+
+@extend_schema(tags=TAG)
+class PersonaList(View, generics.ListAPIView[Persona]):
+    """All personas, newest first; POST creates one at Tavus."""
+
+    roles = {"POST": Manager}
+    queryset = Persona.objects.order_by("-id")
+    serializer_class = PersonaSerializer
+    pagination_class = Pages
+    filter_backends = [filters.DjangoFilterBackend]
+    filterset_class = PersonaFilter
+
+    @extend_schema(request=PersonaRequest, responses={201: PersonaSerializer})
+    @idempotent(lambda: new_public_id(Persona.PREFIX))
+    def post(self, request: Request, ref: str) -> Response:
+        """Creates it; forwarded as given, in either vocabulary. An echo persona gets the transport that echoes need."""
+        services.create_persona(actor=self.actor(), body=request.data, public_id=ref)
+        return Response(_persona(ref), status=201)
+
+    def answer_for(self, ref: str) -> Response | None:
+        """The persona that a repeated request made."""
+        there = Persona.objects.filter(public_id=ref).exists()
+        return Response(_persona(ref), status=201) if there else None
+
+
+@extend_schema(tags=TAG)
+class PersonaOne(View):
+    """One persona, by either id."""
+
+    roles = {"PATCH": Manager, "DELETE": Manager}
+    parser_classes = [ObjectParser, PatchParser]
+
+    @extend_schema(responses=PersonaSerializer)
+    def get(self, request: Request, any_id: str) -> Response:
+        """As this console knows it; nothing is asked of Tavus."""
+        return Response(PersonaSerializer(find(Persona.objects, any_id)).data)
+
+    @extend_schema(
+        request=PersonaRequest,
+        responses=PersonaSerializer,
+        parameters=[OpenApiParameter("force", bool, description="Discard unsaved edits in Tavus's own editor.")],
+    )
+    def patch(self, request: Request, any_id: str) -> Response:
+        """Changes it at Tavus: an object of fields (null removes one), or an RFC 6902 application/json-patch+json."""
+        persona = find(Persona.objects, any_id)
+        force = request.query_params.get("force", "").lower() in ("1", "true")
+        services.patch_persona(actor=self.actor(), persona=persona, operations=_operations(request.data), force=force)
+        return Response(PersonaSerializer(persona).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, any_id: str) -> Response:
+        """Deletes it at Tavus; the row stays here, as gone."""
+        services.delete_persona(actor=self.actor(), persona=find(Persona.objects, any_id))
+        return Response(status=204)
+
+
+@extend_schema(tags=TAG)
+class PersonaSync(View):
+    """Reads one persona anew from Tavus."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(request=None, responses=PersonaSerializer)
+    def post(self, request: Request, any_id: str) -> Response:
+        """Returns it as it is now."""
+        persona = services.sync_persona(actor=self.actor(), persona=find(Persona.objects, any_id))
+        return Response(PersonaSerializer(persona).data)
+
+
+@extend_schema(tags=TAG)
+class PersonasSync(View):
+    """Reads all personas from Tavus."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(request=None, responses=SyncSerializer)
+    def post(self, request: Request) -> Response:
+        """Returns what it found."""
+        return Response(services.sync_personas(actor=self.actor()).facts())
+
+
+@extend_schema(tags=["replicas"])
+class ReplicaList(View, generics.ListAPIView[Replica]):
+    """All replicas, newest first."""
+
+    queryset: QuerySet[Replica] = Replica.objects.order_by("-id")
+    serializer_class = ReplicaSerializer
+    pagination_class = Pages
+    filter_backends = [filters.DjangoFilterBackend]
+    filterset_class = ReplicaFilter
+
+
+@extend_schema(tags=["replicas"])
+class ReplicaOne(View):
+    """One replica, by either id."""
+
+    @extend_schema(responses=ReplicaSerializer)
+    def get(self, request: Request, any_id: str) -> Response:
+        """As this console knows it."""
+        return Response(ReplicaSerializer(find(Replica.objects, any_id)).data)
+
+
+@extend_schema(tags=["replicas"])
+class ReplicaSync(View):
+    """Reads one replica anew from Tavus."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(request=None, responses=ReplicaSerializer)
+    def post(self, request: Request, any_id: str) -> Response:
+        """Returns it as it is now."""
+        replica = services.sync_replica(actor=self.actor(), replica=find(Replica.objects, any_id))
+        return Response(ReplicaSerializer(replica).data)
+
+
+@extend_schema(tags=["replicas"])
+class ReplicasSync(View):
+    """Reads all replicas from Tavus."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(request=None, responses=SyncSerializer)
+    def post(self, request: Request) -> Response:
+        """Returns what it found."""
+        return Response(services.sync_replicas(actor=self.actor()).facts())
+
+
+def _persona(public_id: str) -> Any:
+    return PersonaSerializer(Persona.objects.get(public_id=public_id)).data
+
+
+def _operations(data: Any) -> list[dict[str, Any]]:
+    """RFC 6902: `add` also replaces, so it is right for a field that may be absent."""
+    if isinstance(data, list):
+        return data
+    return [
+        {"op": "remove", "path": f"/{name}"} if value is None else {"op": "add", "path": f"/{name}", "value": value}
+        for name, value in data.items()
+    ]
+
+
+urlpatterns = [
+    path("personas/", PersonaList.as_view()),
+    path("personas/sync/", PersonasSync.as_view()),
+    path("personas/<str:any_id>/", PersonaOne.as_view()),
+    path("personas/<str:any_id>/sync/", PersonaSync.as_view()),
+    path("replicas/", ReplicaList.as_view()),
+    path("replicas/sync/", ReplicasSync.as_view()),
+    path("replicas/<str:any_id>/", ReplicaOne.as_view()),
+    path("replicas/<str:any_id>/sync/", ReplicaSync.as_view()),
+]
