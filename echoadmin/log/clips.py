@@ -54,8 +54,10 @@ def insert_clip(cursor: CursorWrapper, sample_rate: int, pcm: bytes) -> int:
 
 
 def stored_time(connection: BaseDatabaseWrapper, at: datetime) -> Any:
-    """A moment as raw SQL on `connection` takes it."""
-    return connection.ops.adapt_datetimefield_value(at)
+    """A moment as raw SQL on `connection` takes it: on SQLite the text that Django would store."""
+    if connection.vendor == "postgresql":
+        return at
+    return str(at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo is not UTC else at.replace(tzinfo=None))
 
 
 def _insert_parts(cursor: CursorWrapper, clip_id: int, start: int, pcm: bytes) -> None:

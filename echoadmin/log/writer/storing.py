@@ -6,7 +6,6 @@ import logging
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
 from time import monotonic
 from typing import Any
 
@@ -18,14 +17,13 @@ from django.db.utils import InterfaceError, OperationalError
 from echoadmin.log.clips import insert_clip, stored_time
 from echoadmin.log.models import PART_BYTES
 from echoadmin.log.writer.drafts import Refused, Unit, Written
-from echoadmin.log.writer.rows import COLUMNS, Prepared, chained
+from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, row
 
 logger = logging.getLogger(__name__)
 
 GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
 
-_values = itemgetter(*COLUMNS)
 _columns = ", ".join(f'"{column}"' for column in COLUMNS)
 _INSERT = f"INSERT INTO log_entry ({_columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
 _COPY = f"COPY log_entry ({_columns}) FROM STDIN"
@@ -53,8 +51,8 @@ class _Head:
 @dataclass(slots=True)
 class _Batch:
     heads: dict[str, _Head]
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    samples: list[tuple[dict[str, Any], Prepared]] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
+    samples: list[tuple[list[Any], Prepared]] = field(default_factory=list)
     bodies: list[tuple[int, int, str]] = field(default_factory=list)
 
 
@@ -153,14 +151,14 @@ def _select_heads(cursor: CursorWrapper, public_ids: set[str]) -> dict[str, _Hea
 def _chain(cursor: CursorWrapper, ready: Ready, batch: _Batch, now: datetime) -> Outcome:
     """Numbers the unit's entries and runs its `after`; the batch grows only if that works."""
     heads: dict[str, _Head] = {}
-    rows: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
     written: list[Written] = []
     for entry in ready.entries:
         name = entry.draft.stream
         head = heads.get(name) or batch.heads[name]
-        row, digest = chained(entry, head.id, head.n + 1, head.digest, now)
+        values, digest = row(entry, head.id, head.n + 1, head.digest, now)
         heads[name] = _Head(head.id, head.n + 1, digest)
-        rows.append(row)
+        rows.append(values)
         written.append(Written(None, name, head.n + 1, digest))
     if ready.unit.after is not None:
         try:
@@ -174,37 +172,37 @@ def _chain(cursor: CursorWrapper, ready: Ready, batch: _Batch, now: datetime) ->
     return written
 
 
-def _add(batch: _Batch, entries: list[Prepared], rows: list[dict[str, Any]], heads: dict[str, _Head]) -> None:
+def _add(batch: _Batch, entries: list[Prepared], rows: list[list[Any]], heads: dict[str, _Head]) -> None:
     batch.heads |= heads
     batch.rows += rows
-    for entry, row in zip(entries, rows, strict=True):
+    for entry, values in zip(entries, rows, strict=True):
         if entry.samples is not None:
-            batch.samples.append((row, entry))
+            batch.samples.append((values, entry))
         if len(entry.body) > PART_BYTES:
-            batch.bodies.append((row["stream"], row["n"], entry.body))
-            row["body"] = None
+            batch.bodies.append((values[STREAM], values[N], entry.body))
+            values[BODY] = None
 
 
 def _insert(cursor: CursorWrapper, batch: _Batch) -> int | None:
     """Puts everything into the database, the entries last. Returns the first one's id where it is known."""
     if not batch.rows:
         return None
-    for row, entry in batch.samples:
-        row["clip_id"] = insert_clip(cursor, _sample_rate(entry.draft.message), entry.samples or b"")
+    for values, entry in batch.samples:
+        values[CLIP_ID] = insert_clip(cursor, _sample_rate(entry.draft.message), entry.samples or b"")
     if batch.bodies:
         cursor.executemany("INSERT INTO log_entrybody (stream, n, body) VALUES (%s, %s, %s)", batch.bodies)
     cursor.executemany(
         "UPDATE log_stream SET last_n = %s, last_digest = %s WHERE id = %s",
         [(head.n, head.digest, head.id) for head in sorted(batch.heads.values(), key=lambda head: head.id)],
     )
-    for row in batch.rows:
-        row["at"] = stored_time(cursor.db, row["at"])
+    for values in batch.rows:
+        values[AT] = stored_time(cursor.db, values[AT])
     if cursor.db.vendor == "postgresql" and len(batch.rows) >= COPY_FROM:
         with cursor.db.wrap_database_errors, cursor.copy(_COPY) as copy:
-            for row in batch.rows:
-                copy.write_row(_values(row))
+            for values in batch.rows:
+                copy.write_row(values)
         return None
-    cursor.executemany(_INSERT, [_values(row) for row in batch.rows])
+    cursor.executemany(_INSERT, batch.rows)
     if cursor.db.vendor == "postgresql":
         return None
     # SQLite's writer is alone and its ids grow by one: the last one tells all.
