@@ -202,6 +202,7 @@ class EchoSender:
         self.sending = False
         stop_deadline = seconds * settings.ECHO_STOP_FACTOR + settings.ECHO_STOP_EXTRA
         if not await self.until(lambda: out.started or self.stop is not None, settings.ECHO_START_DEADLINE):
+            out.overdue = True
             await self.end(echo, unconfirmed("start_not_seen", "The replica did not say that it began."))
             return False
         if self.stop is None and not await self.until(lambda: out.stopped or self.stop is not None, stop_deadline):
@@ -232,8 +233,9 @@ class EchoSender:
         for echo in await self.room.desk.db(outbox.under_way, self.room.tenure.conversation_id):
             self.stop, self.current = None, echo
             self.idle.clear()
-            out = self.room.matcher.expect(echo.pk, echo.wire_id, words=echo.text or None)
-            out.started, out.heard_id = echo.speaking_at is not None, echo.heard_id or None
+            words, heard_id = echo.text or None, echo.heard_id or None
+            out = self.room.matcher.expect(echo.pk, echo.wire_id, words=words, heard_id=heard_id)
+            out.started = echo.speaking_at is not None
             passed = (datetime.now(UTC) - (echo.sent_at or echo.queued_at)).total_seconds()
             seconds = echo.seconds * settings.ECHO_STOP_FACTOR + settings.ECHO_STOP_EXTRA
             if await self.until(lambda: out.stopped or self.stop is not None, max(0.5, seconds - passed)):  # noqa: B023

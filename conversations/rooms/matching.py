@@ -6,6 +6,7 @@ speaking in two families of events. A room has one echo outstanding at a time, s
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -14,7 +15,10 @@ from conversations.interactions import Reading, rewritten_id
 REMEMBERED = 2000  # ids of echoes that ended; late events still find their echo by them
 
 
-@dataclass(slots=True)
+_TAG = re.compile(r"<[^<>]{0,250}>")
+
+
+@dataclass(slots=True, eq=False)
 class Outstanding:
     """What the replica was last asked to say: one echo, or one part of a long text."""
 
@@ -26,6 +30,7 @@ class Outstanding:
     started: bool = False
     stopped: bool = False
     interrupted: bool = False
+    overdue: bool = False  # it was sent, and its start did not come in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,64 +46,62 @@ class Matcher:
     """Gives inbound interactions to echoes."""
 
     outstanding: Outstanding | None = None
-    _owners: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    _silent: set[int] = field(default_factory=set)  # echoes whose start never came in time
+    _owners: OrderedDict[str, Outstanding] = field(default_factory=OrderedDict)
+    _overdue: set[int] = field(default_factory=set)  # echoes whose start may still come, late
 
-    def expect(self, echo_id: int, wire_id: str, *, words: str | None, last: bool = True) -> Outstanding:
-        """The next thing to hear of is this."""
-        self.outstanding = Outstanding(echo_id, wire_id, words, last)
-        self._own(wire_id, echo_id)
-        self._own(rewritten_id(wire_id), echo_id)
+    def expect(
+        self, echo_id: int, wire_id: str, *, words: str | None, last: bool = True, heard_id: str | None = None
+    ) -> Outstanding:
+        """The next thing to hear of is this; `heard_id`: the id under which it was already heard."""
+        self.outstanding = Outstanding(echo_id, wire_id, words, last, heard_id)
+        for known in (wire_id, rewritten_id(wire_id), heard_id):
+            if known:
+                self._own(known, self.outstanding)
         return self.outstanding
 
     def give_up(self) -> None:
-        """Nothing is outstanding any more; if it was never heard, its start may still come, and must not mislead."""
-        if self.outstanding and not self.outstanding.started:
-            self._silent.add(self.outstanding.echo_id)
+        """Nothing is outstanding any more; what is overdue may still start, and must not mislead."""
+        if self.outstanding and self.outstanding.overdue:
+            self._overdue.add(self.outstanding.echo_id)
         self.outstanding = None
 
     def hear(self, reading: Reading) -> Hearing | None:
         """What this interaction means for an echo; None when it is nobody's. Only the replica's own speaking counts."""
         if not reading.by_replica or reading.fact not in ("started", "stopped", "utterance", "streaming"):
             return None
-        echo_id = self._owner(reading)
-        if echo_id is None:
+        owner = self._owner(reading)
+        if owner is None:
             return None
-        out = self.outstanding
-        if out is None or out.echo_id != echo_id or not self._of_this_part(out, reading):
-            self._silent.discard(echo_id)
-            return Hearing(echo_id, _late_change(reading))
-        return Hearing(echo_id, _change(out, reading))
+        if owner is not self.outstanding:
+            self._overdue.discard(owner.echo_id)
+            return Hearing(owner.echo_id, _late_change(reading))
+        self._overdue.clear()  # a replica speaks in order: what was sent before this will not come any more
+        return Hearing(owner.echo_id, _change(owner, reading))
 
-    def _owner(self, reading: Reading) -> int | None:
-        heard = reading.inference_id
-        out = self.outstanding
+    def _owner(self, reading: Reading) -> Outstanding | None:
+        heard, out = reading.inference_id, self.outstanding
         if heard is not None and heard in self._owners:
             return self._owners[heard]
-        if out is None or out.heard_id is not None or out.stopped:
+        if out is None:
             return None
-        if not self._plausible(out, reading):
+        if heard is None:
+            return out if out.started or self._plausible(out, reading) else None
+        if out.heard_id is not None or out.stopped or not self._plausible(out, reading):
             return None
-        if heard is not None:
-            self._own(heard, out.echo_id)
-        return out.echo_id
+        self._own(heard, out)
+        return out
 
     def _plausible(self, out: Outstanding, reading: Reading) -> bool:
         """An unseen id is the outstanding echo's, unless an earlier one may only now start and the words differ."""
-        if not self._silent:
+        if not self._overdue:
             return reading.fact == "started"
         if out.words is None or reading.speech is None:
             return False
-        return _plain(out.words).startswith(_plain(reading.speech))
+        said = _plain(reading.speech)
+        return bool(said) and _plain(out.words).startswith(said)
 
-    def _of_this_part(self, out: Outstanding, reading: Reading) -> bool:
-        known = (None, out.heard_id, out.wire_id, rewritten_id(out.wire_id))
-        if reading.inference_id in known:
-            return True
-        return out.heard_id is None and self._owners.get(str(reading.inference_id)) == out.echo_id and not out.started
-
-    def _own(self, heard: str, echo_id: int) -> None:
-        self._owners[heard] = echo_id
+    def _own(self, heard: str, owner: Outstanding) -> None:
+        self._owners[heard] = owner
         self._owners.move_to_end(heard)
         while len(self._owners) > REMEMBERED:
             self._owners.popitem(last=False)
@@ -130,4 +133,5 @@ def _late_change(reading: Reading) -> str | None:
 
 
 def _plain(words: str) -> str:
-    return "".join(char for char in words.casefold() if char.isalnum())
+    """What can be compared: no tags, no case, no punctuation."""
+    return "".join(char for char in _TAG.sub("", words).casefold() if char.isalnum())

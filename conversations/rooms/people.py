@@ -18,7 +18,7 @@ class People:
     def came(self, person: dict[str, Any]) -> bool:
         """A participant joined or changed; whether that showed the replica for the first time."""
         known = self._people.get(person["id"])
-        if known is not None and known["is_replica"]:
+        if person["id"] == self.replica_id or (known is not None and known["is_replica"]):
             person = {**person, "is_replica": True}
         if known != person:
             self._people[person["id"]] = person

@@ -11,9 +11,8 @@ from conversations.refusals import Refusal
 
 def check_room_url(url: str) -> None:
     """Raises Refusal for a URL that is not https on one of DAILY_DOMAINS."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    if parts.scheme == "https" and any(
+    scheme, host = _scheme_and_host(url)
+    if scheme == "https" and any(
         host == domain or host.endswith(f".{domain}") for domain in settings.DAILY_DOMAINS
     ):
         return
@@ -22,3 +21,11 @@ def check_room_url(url: str) -> None:
         f"The room is at {host or url[:100] or 'no address'}, which is none of {', '.join(settings.DAILY_DOMAINS)}. "
         "If it is right, add its domain to DAILY_DOMAINS.",
     )
+
+
+def _scheme_and_host(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, (parts.hostname or "").lower()
+    except ValueError:  # brackets that don't close, and the like
+        return "", ""
