@@ -1,4 +1,4 @@
-"""How values are shown on pages: times, durations, money, ids, states. Every function gives safe HTML or plain words."""
+"""How values are shown on pages: times, durations, money, ids, states. All give safe HTML or plain words."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 NOTHING = mark_safe('<span class="ea-nothing">–</span>')
-
-TONES = {
-    # what is well and under way
-    "live": "good", "joined": "good", "spoken": "good", "completed": "good", "ready": "good", "active": "good", "alive": "good",
-    "speaking": "busy", "sending": "busy", "sent": "busy", "joining": "busy", "leaving": "busy", "started": "busy", "running": "busy",
-    # what wants a look
-    "queued": "calm", "held": "warn", "reserved": "warn", "interrupted": "warn", "lost": "warn", "draining": "warn", "due": "warn",
-    "unconfirmed": "bad", "unknown": "bad", "failed": "bad", "rejected": "bad", "error": "bad", "stale": "bad",
-}  # fmt: skip
-"""State → tone; a state that is not here is calm. The word always stands beside the colour."""
 
 
 def when(at: datetime | None) -> SafeString:
@@ -72,10 +62,8 @@ def code(value: object) -> SafeString:
 
 
 def state(value: str) -> SafeString:
-    """A state: the word, and its tone."""
-    if not value:
-        return NOTHING
-    return format_html('<span class="ea-state" data-tone="{}">{}</span>', TONES.get(value, "calm"), value)
+    """A state: the word, and the colour that the style sheet has for it."""
+    return format_html('<span class="ea-state" data-state="{}">{}</span>', value, value) if value else NOTHING
 
 
 def link(url: str, words: object) -> SafeString:

@@ -1,4 +1,4 @@
-"""The log's pages: a list with filters that are the address, paged by cursor (nothing is ever counted), and one entry."""
+"""The log's pages: a list whose address holds its filters, paged by cursor (nothing is counted), and one entry."""
 
 from __future__ import annotations
 

@@ -1,0 +1,100 @@
+// The echoes, newest first, each with the furthest that it got.
+
+import { lasting } from "../echoadmin/times.js";
+
+const WAITING = ["held", "queued"];
+const UNDER_WAY = ["sending", "sent", "speaking"];
+
+export class Echoes {
+  constructor(page, standing) {
+    this.page = page;
+    this.standing = standing;
+    this.list = page.querySelector("#echoes");
+    this.template = page.querySelector("#echo-row");
+    this.known = new Map();
+    this.list.addEventListener("click", (event) => this.act(event));
+  }
+
+  showAll(echoes) {
+    for (const echo of [...echoes].reverse()) this.show(echo);
+  }
+
+  show(echo) {
+    const id = echo.inference_id;
+    const before = this.known.get(id);
+    if (before && older(echo, before)) return;
+    this.known.set(id, echo);
+    this.fill(this.row(id), echo);
+    this.page.querySelector("#no-echoes").hidden = true;
+  }
+
+  row(id) {
+    const found = this.list.querySelector(`[data-echo="${CSS.escape(id)}"]`);
+    if (found) return found;
+    const row = this.template.content.firstElementChild.cloneNode(true);
+    row.dataset.echo = id;
+    this.list.prepend(row);
+    return row;
+  }
+
+  fill(row, echo) {
+    const write = (name, words) => {
+      row.querySelector(`[data-field="${name}"]`).textContent = words;
+    };
+    row.querySelector('[data-field="state"]').dataset.state = echo.state;
+    write("state", echo.state);
+    write("words", echo.text || (echo.modality === "audio" ? "Audio" : ""));
+    write("by", echo.actor ?? "");
+    write("length", echo.seconds ? `${echo.modality === "audio" ? "" : "≈ "}${lasting(echo.seconds)}` : "");
+    write("steps", steps(echo.times ?? {}));
+    write("why", [echo.reason, echo.detail].filter(Boolean).join(": "));
+    const may = this.page.dataset.maySpeak === "yes";
+    const active = this.standing.state?.is_active ?? true;
+    row.querySelector('[data-do="cancel"]').hidden = !may || !WAITING.includes(echo.state);
+    row.querySelector('[data-do="again"]').hidden =
+      !may || !active || WAITING.includes(echo.state) || UNDER_WAY.includes(echo.state);
+  }
+
+  async act(event) {
+    const button = event.target.closest("button[data-do]");
+    if (!button || button.disabled) return;
+    const id = button.closest("[data-echo]").dataset.echo;
+    button.disabled = true;
+    const done = await post(this.page, `echoes/${encodeURIComponent(id)}/${button.dataset.do}/`);
+    button.disabled = false;
+    if (done.error) this.page.dispatchEvent(new CustomEvent("refused", { detail: done.error }));
+    else this.show(done);
+  }
+}
+
+/** A push may overtake a look at the server: what has reached more times is the newer one. */
+function older(echo, before) {
+  const reached = (one) => Object.values(one.times ?? {}).filter(Boolean).length;
+  return reached(echo) < reached(before);
+}
+
+function steps(times) {
+  const at = (name) => (times[name] ? Date.parse(times[name]) : null);
+  const words = [];
+  if (at("speaking") && at("queued")) words.push(`began after ${lasting((at("speaking") - at("queued")) / 1000)}`);
+  if (at("spoken") && at("speaking")) words.push(`spoke for ${lasting((at("spoken") - at("speaking")) / 1000)}`);
+  return words.join(", ");
+}
+
+/** POSTs to one of the conversation's buttons. Gives its JSON, or { error: "what went wrong and the way out" }. */
+export async function post(page, path, body = new FormData()) {
+  const token = page.querySelector("input[name=csrfmiddlewaretoken]").value;
+  try {
+    const answer = await fetch(page.dataset.base + path, {
+      method: "POST",
+      body,
+      headers: { Accept: "application/json", "X-CSRFToken": token },
+    });
+    if (answer.redirected) return { error: "You are signed out. Reload the page to sign in again." };
+    const said = await answer.json();
+    if (answer.ok) return said;
+    return { error: [said.error?.message, said.error?.way_out].filter(Boolean).join(" ") || `The console answered ${answer.status}.` };
+  } catch {
+    return { error: "The console did not answer. Check that it runs, then look at the echoes before you send it again." };
+  }
+}

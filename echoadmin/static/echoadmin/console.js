@@ -1,0 +1,25 @@
+// What every page of the console has: local times, pictures, and forms that are sent once.
+
+import { localise } from "./times.js";
+import { showPictures } from "./pictures.js";
+
+localise(document);
+showPictures(document);
+
+// The server obeys a form once in any case; this says so at once. A page that is shown again from the history works again.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-once]") || event.defaultPrevented) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  form.setAttribute("aria-busy", "true");
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    form.removeAttribute("aria-busy");
+  }
+});
