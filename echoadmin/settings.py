@@ -32,6 +32,7 @@ HTTPS = PUBLIC_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = f"echoadmin_{MODE}_{PORT}"  # two consoles on one host don't sign each other out
+CSRF_FAILURE_VIEW = "echoadmin.error_pages.csrf_failed"
 CSRF_COOKIE_NAME = f"echoadmin_csrf_{MODE}_{PORT}"
 SECURE_SSL_REDIRECT = False  # the proxy in front redirects; health probes come in plain HTTP
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
