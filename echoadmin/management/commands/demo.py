@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import httpx
@@ -67,12 +68,12 @@ class Console:
     """A console's REST API, and what is told of each call."""
 
     def __init__(self, client: httpx.Client, say: Say) -> None:
-        self.client, self._say = client, say
+        self.client, self.print = client, say
         self._began = time.monotonic()
 
     def say(self, what: str) -> None:
         """A line with the seconds since the start before it."""
-        self._say(f"{time.monotonic() - self._began:7.2f} s  {what}")
+        self.print(f"{time.monotonic() - self._began:7.2f} s  {what}")
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer's JSON; CommandError with the console's own words when it refuses."""
@@ -163,19 +164,24 @@ def _final(console: Console, at: str, echo: Any) -> Any:
 
 def _told(console: Console, what: str, echo: Any) -> Any:
     times = ", ".join(f"{step} {at[11:23]}" for step, at in echo["times"].items() if at)
-    reason = f" ({echo['reason']})" if echo.get("reason") else ""
+    reason = f" ({echo['reason']})" if echo.get("reason") not in (None, "", echo["state"]) else ""
     console.say(f"{what:<13} {echo['inference_id']}: {echo['state']}{reason}; {times}")
     return echo
 
 
 def _show_log(console: Console, at: str) -> None:
+    """Every entry of the conversation; a row of equal ones (the chunks of an audio echo) as one line."""
     console.say("the log of this conversation:")
-    for entry in _entries(console, at):
-        who = entry["sender_name"] or entry["sender"] or (entry["actor"] or {}).get("name", "")
-        way = {"in": "<-", "out": "->"}.get(entry["direction"], "  ")
-        console.say(
-            f"{entry['n']:>6} {entry['at'][11:23]} {way} {entry['kind']:<12} {entry['event_type'] or '':<42} {who}"
-        )
+    for line, alike in groupby(_entries(console, at), _described):
+        entries = list(alike)
+        times = f"  × {len(entries)}" if len(entries) > 1 else ""
+        console.print(f"{entries[0]['n']:>6}  {entries[0]['at'][11:23]}  {line}{times}")
+
+
+def _described(entry: Any) -> str:
+    way = {"in": "<-", "out": "->"}.get(entry["direction"], "  ")
+    who = entry["sender_name"] or entry["sender"] or entry["actor"] or ""
+    return f"{way} {entry['kind']:<12} {entry['event_type'] or '':<42} {who}"
 
 
 def _entries(console: Console, at: str) -> Iterator[Any]:
