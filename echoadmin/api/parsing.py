@@ -22,10 +22,15 @@ class ObjectParser(JSONParser):
             data = super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError("The JSON is nested too deep. Make it flatter.") from None
-        if not isinstance(data, dict):
-            raise ParseError('The body is to be a JSON object, such as {"text": "Hello."}.')
-        _check(data, "", DEEPEST)
-        return data
+        return check_object(data)
+
+
+def check_object(data: Any) -> dict[str, Any]:
+    """`data` itself, when it is a JSON object of text that can be kept. Raises ParseError and ValidationError."""
+    if not isinstance(data, dict):
+        raise ParseError('The body is to be a JSON object, such as {"text": "Hello."}.')
+    _check(data, "", DEEPEST)
+    return data
 
 
 class PatchParser(JSONParser):

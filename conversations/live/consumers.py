@@ -1,0 +1,190 @@
+"""The two WebSocket consumers: one conversation, and the log across conversations."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from rest_framework.utils.encoders import JSONEncoder
+
+from conversations import bells
+from conversations.live.looks import READERS, in_thread
+from conversations.live.speaking import Speech
+from conversations.live.tails import ConversationTail, LogTail
+from conversations.live.visitor import NOT_THERE, Unwelcome, Visitor, again, recognise
+from conversations.models import Conversation
+from echoadmin.api.errors import problem_of
+from echoadmin.api.paging import number_of
+from echoadmin.api.problems import refused
+from echoadmin.log import reader
+from echoadmin.log.models import Stream
+
+logger = logging.getLogger(__name__)
+
+SHORTEST = 0.1  # seconds between two looks
+ASK_AGAIN = 30.0  # seconds between two looks at who is there
+BROKEN = 1011
+BAD_QUERY = 4400
+
+
+class LiveConsumer(AsyncJsonWebsocketConsumer):
+    """Reads on whenever a bell rings, at most ten times a second, and every 2 s without one."""
+
+    tail: ConversationTail | LogTail
+    visitor: Visitor
+    group: str | None = None
+    look_every = settings.LOOK_EVERY  # seconds, when no bell rings
+
+    @classmethod
+    async def encode_json(cls, content: Any) -> str:
+        """As the REST API does."""
+        return str(json.dumps(content, cls=JSONEncoder, separators=(",", ":")))
+
+    async def connect(self) -> None:
+        """Accepts first: a code of its own can only close what was open."""
+        await self.accept()
+        self._bell = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        try:
+            self.visitor = await in_thread(READERS, recognise, self.scope)
+            self.tail = await in_thread(READERS, self.begin, self._query())
+        except Unwelcome as unwelcome:
+            await self.close(unwelcome.code, unwelcome.reason[:120])
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            await self.send_json({"type": "error", "ref": None, **problem.body(None)})
+            await self.close(BAD_QUERY, problem.message[:120])
+            return
+        self.group = self.group_name()
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.ready()
+        self._reading = asyncio.create_task(self._read())
+
+    def begin(self, query: dict[str, str]) -> ConversationTail | LogTail:
+        """Where to read; runs in a thread."""
+        raise NotImplementedError
+
+    def group_name(self) -> str:
+        """Whose bell to hear."""
+        raise NotImplementedError
+
+    async def ready(self) -> None:
+        """The visitor is in."""
+
+    async def tail_grew(self, message: dict[str, Any]) -> None:
+        """The bell."""
+        self._bell.set()
+
+    async def disconnect(self, code: int) -> None:
+        """Stops reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        if self.group is not None:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+        raise StopConsumer
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        try:
+            while True:
+                if loop.time() - asked > ASK_AGAIN:
+                    self.visitor = await in_thread(READERS, again, self.visitor)
+                    asked = loop.time()
+                self._bell.clear()
+                messages, more = await in_thread(READERS, self.tail.look)
+                for message in messages:
+                    await self.send_json(message)
+                if not more:
+                    await self._pause()
+        except Unwelcome as unwelcome:
+            await self.close(unwelcome.code, unwelcome.reason[:120])
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a live connection broke")
+            await self.close(BROKEN, "Reading failed. Connect again from where you were.")
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(SHORTEST)
+        try:
+            async with asyncio.timeout(max(0.0, self.look_every - SHORTEST)):
+                await self._bell.wait()
+        except TimeoutError:
+            return
+
+    def _query(self) -> dict[str, str]:
+        given = parse_qs(self.scope["query_string"].decode("latin-1"))
+        return {name: values[-1].replace("\0", "") for name, values in given.items()}
+
+
+class ConversationConsumer(LiveConsumer):
+    """`/ws/v1/conversations/{id}/?after=N`: without `after`, from now on."""
+
+    def begin(self, query: dict[str, str]) -> ConversationTail:
+        """Raises Unwelcome for an id that there is not."""
+        any_id = self.scope["url_route"]["kwargs"]["any_id"].replace("\0", "")
+        rows: Any = Conversation.objects.select_related("persona")
+        found = rows.by_any_id(any_id).first()
+        if found is None:
+            raise Unwelcome(NOT_THERE, "There is no conversation with this id.")
+        after = number_of(query.get("after"), "after")
+        return ConversationTail(found, after, audio=query.get("audio") == "include")
+
+    def group_name(self) -> str:
+        """The conversation's."""
+        assert isinstance(self.tail, ConversationTail)
+        return bells.tail_group(self.tail.conversation.public_id)
+
+    async def ready(self) -> None:
+        """From now on they can speak, if they may."""
+        assert isinstance(self.tail, ConversationTail)
+        self.speech = Speech(self.tail.conversation, self.send_json)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """One message or one frame of samples, in order."""
+        if self._reading is None:
+            return
+        try:
+            if bytes_data is not None:
+                await self.speech.frame(self.visitor, bytes_data)
+            else:
+                await self.speech.message(self.visitor, text_data or "")
+        except Unwelcome as unwelcome:
+            await self.close(unwelcome.code, unwelcome.reason[:120])
+
+    async def disconnect(self, code: int) -> None:
+        """What was begun and not ended is closed by the room, as any audio that stops coming."""
+        if self._reading is not None:
+            await self.speech.stop()
+        await super().disconnect(code)
+
+
+class LogConsumer(LiveConsumer):
+    """`/ws/v1/log/?after=<cursor>&<filters>`: without `after`, from now on."""
+
+    look_every = 0.5  # seconds: every stream has its own bell, and this one hears only the account's
+
+    def begin(self, query: dict[str, str]) -> LogTail:
+        """Raises what a bad filter or cursor is."""
+        filters = {name: query[name] for name in reader.FILTERS if query.get(name)}
+        try:
+            return LogTail(query.get("after") or None, filters, audio=query.get("audio") == "include")
+        except (reader.FilterError, reader.CursorError) as error:
+            raise refused(400, "invalid", str(error)) from error
+
+    def group_name(self) -> str:
+        """The account's."""
+        return bells.tail_group(Stream.ACCOUNT)

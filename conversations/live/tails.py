@@ -1,0 +1,88 @@
+"""What a WebSocket reads: a conversation's entries and echoes, or the log across conversations. Runs in threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+
+from conversations.models import Conversation, Echo
+from conversations.models.echo import FINAL_STATES
+from conversations.serializers import echo_dict
+from echoadmin.log import reader
+from echoadmin.log.api import shown
+from echoadmin.log.cursors import read_cursor
+
+BATCH = 200
+MOST_OPEN = 500
+
+
+class ConversationTail:
+    """Entries after a number, and echoes as they change."""
+
+    def __init__(self, conversation: Conversation, after: int | None, *, audio: bool) -> None:
+        self.conversation = conversation
+        self.n = reader.last_n(conversation.public_id) if after is None else after
+        self._audio = audio
+        self._open: dict[int, Any] = {}  # echoes that may change yet, as they were sent
+        self._newest_echo: int | None = None
+        self._told: int | None = None  # the n of the last caught_up
+
+    def look(self) -> tuple[list[dict[str, Any]], bool]:
+        """Messages to send, and whether there is more to read at once."""
+        rows = reader.tail(self.conversation.public_id, self.n, BATCH)
+        told: list[dict[str, Any]] = [{"type": "entry", "entry": entry} for entry in shown(rows, audio=self._audio)]
+        if rows:
+            self.n = rows[-1].n
+        told += [{"type": "echo", "echo": echo} for echo in self._changed()]
+        more = len(rows) == BATCH
+        if not more and self._told != self.n:
+            self._told = self.n
+            told.append({"type": "caught_up", "n": self.n})
+        return told, more
+
+    def _changed(self) -> list[Any]:
+        """Echoes that are new or changed since the last look; at the first, those that have not ended."""
+        own = Echo.objects.filter(conversation=self.conversation).select_related("conversation", "again_of")
+        if self._newest_echo is None:
+            newest = own.order_by("-id").values_list("id", flat=True).first()
+            found = own.exclude(state__in=FINAL_STATES)
+            self._newest_echo = newest or 0
+        else:
+            found = own.filter(Q(id__gt=self._newest_echo) | Q(id__in=list(self._open)))
+        changed = []
+        for echo in found.order_by("id")[:MOST_OPEN]:
+            now = echo_dict(echo)
+            if self._open.get(echo.pk) != now:
+                changed.append(now)
+            self._newest_echo = max(self._newest_echo, echo.pk)
+            self._open[echo.pk] = now
+            if echo.is_final:
+                del self._open[echo.pk]
+        return changed
+
+
+class LogTail:
+    """Entries of all conversations after a cursor, each with the cursor to go on from."""
+
+    def __init__(self, cursor: str | None, filters: dict[str, Any], *, audio: bool) -> None:
+        self.cursor = cursor
+        self._filters = filters
+        self._audio = audio
+        self._fingerprint = reader.filtered(filters).fingerprint
+        if cursor is not None:
+            read_cursor(cursor, self._fingerprint, "tail")  # a bad one is told now
+        self._told = False  # whether caught_up was ever said
+
+    def look(self) -> tuple[list[dict[str, Any]], bool]:
+        """Messages to send, and whether there is more to read at once."""
+        tail = reader.tail_all(self.cursor, self._filters, BATCH)
+        told: list[dict[str, Any]] = []
+        for row, entry in zip(tail.rows, shown(tail.rows, audio=self._audio), strict=True):
+            cursor = reader.tail_cursor(row, self._fingerprint)
+            told.append({"type": "entry", "entry": {**entry, "cursor": cursor}})
+        self.cursor = tail.cursor
+        if tail.caught_up and (told or not self._told):
+            self._told = True
+            told.append({"type": "caught_up", "cursor": tail.cursor})
+        return told, not tail.caught_up

@@ -1,0 +1,82 @@
+"""Who is at the other end of a WebSocket, and what they may do; asked again while the connection lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from echoadmin.accounts.acting import actor_of
+from echoadmin.accounts.authentication import bearer
+from echoadmin.accounts.keys import KeyRefused, open_with
+from echoadmin.accounts.models import ApiKey
+from echoadmin.accounts.roles import AUDITOR, may
+from echoadmin.actors import Actor
+
+NOT_KNOWN, NOT_ALLOWED, NOT_THERE = 4401, 4403, 4404
+"""Close codes."""
+
+
+class Unwelcome(Exception):
+    """The connection is closed with `code`."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A user, by session or by key."""
+
+    user: Any
+    api_key: ApiKey | None
+    key_text: str | None
+
+    def may(self, role: str) -> bool:
+        """Whether they may do what `role` may."""
+        return may(self.user, role, self.api_key.scopes if self.api_key else None)
+
+    def actor(self, request_id: str | None = None) -> Actor:
+        """As the log names them."""
+        return actor_of(self.user, self.api_key, source="websocket", request_id=request_id)
+
+
+def recognise(scope: dict[str, Any]) -> Visitor:
+    """By the Authorization header, else by the session's cookie. Raises Unwelcome. Queries the database."""
+    header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+    text = bearer(header) if header else None
+    if text is not None:
+        return _admitted(_by_key(text))
+    user = scope.get("user")
+    if user is None or not user.is_authenticated:
+        raise Unwelcome(NOT_KNOWN, "Send `Authorization: Bearer <key>`, or sign in.")
+    return _admitted(_fresh(user.pk))
+
+
+def again(visitor: Visitor) -> Visitor:
+    """The same one as they are now: keys get revoked and roles taken away. Raises Unwelcome."""
+    return _admitted(_by_key(visitor.key_text) if visitor.key_text else _fresh(visitor.user.pk))
+
+
+def _by_key(text: str) -> Visitor:
+    try:
+        api_key = open_with(text)
+    except KeyRefused as refused:
+        raise Unwelcome(NOT_KNOWN, str(refused)) from None
+    return Visitor(api_key.user, api_key, text)
+
+
+def _fresh(pk: int) -> Visitor:
+    user = get_user_model().objects.filter(pk=pk, is_active=True).first()
+    if user is None:
+        raise Unwelcome(NOT_KNOWN, "This user is not active any more.")
+    return Visitor(user, None, None)
+
+
+def _admitted(visitor: Visitor) -> Visitor:
+    if not visitor.may(AUDITOR):
+        raise Unwelcome(NOT_ALLOWED, "This needs the role auditor, and for a key the scope read.")
+    return visitor
