@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,8 +17,6 @@ from echoadmin.log.clips import insert_clip, stored_time
 from echoadmin.log.models import PART_BYTES
 from echoadmin.log.writer.drafts import Refused, Unit, Written
 from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, row
-
-logger = logging.getLogger(__name__)
 
 GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
