@@ -17,8 +17,8 @@ def append(drafts: Iterable[Draft]) -> list[Written]:
     """Stores the drafts in one transaction, or in the one that is open.
 
     In an open transaction, call it once and let it be the last statement: from here to the commit the streams are
-    locked for everybody, and a reader across streams waits 5 s for stragglers, no longer. Raises TypeError or ValueError for a draft that no
-    entry can hold, and the database's errors.
+    locked for everybody, and a reader across streams waits 5 s for stragglers, no longer. Raises TypeError or
+    ValueError for a draft that no entry can hold, and the database's errors.
     """
     unit = Unit(list(drafts))
     ready = Ready(unit, [prepare(draft) for draft in unit.drafts])
