@@ -2,5 +2,6 @@
 
 from echoadmin.duties import Duty
 from echoadmin.installation import Console, Installation
+from echoadmin.runs import Run, RunPart
 
-__all__ = ["Console", "Duty", "Installation"]
+__all__ = ["Console", "Duty", "Installation", "Run", "RunPart"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
@@ -49,9 +49,9 @@ class Desk:
         except Refused as error:
             raise TenureLost from error
 
-    def put(self, drafts: list[Draft], guard: Callable[[], bool]) -> Any:
-        """The same without waiting; the order among units is kept."""
-        return self.writer.put(Unit(drafts, guard=lambda _: guard()))
+    def put(self, drafts: list[Draft], guard: Callable[[], bool], *, guard_key: Hashable = None) -> Any:
+        """The same without waiting; the order among units is kept. Equal `guard_key`s are asked once a transaction."""
+        return self.writer.put(Unit(drafts, guard=lambda _: guard(), guard_key=guard_key))
 
     async def claim(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
         """A write that lets something leave: refused too in the last sixth of a lease that could not be renewed."""

@@ -60,7 +60,7 @@ def _note_replica(room: LiveRoom, event: Heard, reading: Reading) -> None:
 def _effect(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | None) -> Any:
     tenure = room.tenure
     if hearing is None or hearing.change is None:
-        return room.desk.held(tenure)
+        return None
     if hearing.change == "speaking":
         return partial(outbox.mark_speaking, tenure, hearing.echo_id, at=event.at, heard_id=reading.inference_id or "")
     if hearing.change == "spoken":

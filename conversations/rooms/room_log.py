@@ -44,7 +44,11 @@ class RoomLog:
 
     def later(self, drafts: list[Draft], guard: Guard | None = None) -> None:
         """Write without waiting, in order with all else that this room writes."""
-        self._desk.put(drafts, guard or self._desk.held(self._tenure)).add_done_callback(self._check)
+        if guard is None:
+            written = self._desk.put(drafts, self._desk.held(self._tenure), guard_key=self._tenure)
+        else:
+            written = self._desk.put(drafts, guard)
+        written.add_done_callback(self._check)
 
     def draft(self, event_type: str, facts: dict[str, Any], *, is_error: bool = False, **columns: Any) -> Draft:
         """An entry of the kind `room`."""

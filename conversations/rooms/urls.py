@@ -12,9 +12,7 @@ from conversations.refusals import Refusal
 def check_room_url(url: str) -> None:
     """Raises Refusal for a URL that is not https on one of DAILY_DOMAINS."""
     scheme, host = _scheme_and_host(url)
-    if scheme == "https" and any(
-        host == domain or host.endswith(f".{domain}") for domain in settings.DAILY_DOMAINS
-    ):
+    if scheme == "https" and any(host == domain or host.endswith(f".{domain}") for domain in settings.DAILY_DOMAINS):
         return
     raise Refusal(
         "conversation_url",

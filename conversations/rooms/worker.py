@@ -20,6 +20,7 @@ from conversations.rooms.keeper import Keeper
 from echoadmin import __version__
 from echoadmin.duties import DutyThread
 from echoadmin.log.writer import Writer
+from echoadmin.runs import RunThread
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class RunningWorker:
         self.row = row
         self.writer = Writer(on_commit=self._grew)
         self.duties = DutyThread(row.name)
+        self.runs = RunThread(row.name)
         self.keeper = Keeper(self._desk, _make_link)
         self.consumer = RoomsConsumer(self.keeper)
         self.tasks: list[asyncio.Task[None]] = []
@@ -43,6 +45,7 @@ class RunningWorker:
         """On the loop that the rooms will live on."""
         self.writer.start()
         self.duties.start()
+        self.runs.start()
         self.tasks = [
             asyncio.create_task(self.keeper.run(), name="keeper"),
             asyncio.create_task(self.consumer.listen(), name="rooms consumer"),
@@ -51,6 +54,7 @@ class RunningWorker:
     async def stop(self, timeout: float) -> None:
         """Leave the rooms, flush the log, give back the lease."""
         self.duties.stopping.set()
+        self.runs.stopping.set()
         await self.keeper.stop(timeout)
         for task in self.tasks:
             task.cancel()
