@@ -28,7 +28,7 @@ class Clocks:
         """Start what runs from creation; after a restart of the twin, people get a while to come back."""
         conversation = self._room.conversation
         age = time.time() - conversation.created
-        self._ring_in(conversation.limit("max_call_duration") - age, MAX_DURATION)
+        self._ring_in(conversation.longest - age, MAX_DURATION)
         if not conversation.people_came:
             self._ring_in(conversation.limit("participant_absent_timeout") - age, ABSENT)
         elif restarted:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,8 +59,8 @@ def start(options: Mapping[str, object]) -> int:
     except CannotStart as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
-    except OSError as error:
-        sys.stderr.write(f"The twin cannot start: {error}\n")
+    except (OSError, sqlite3.Error) as error:
+        sys.stderr.write(f"The twin cannot go on: {error}\n")
         return 1
     return 0
 

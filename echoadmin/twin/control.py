@@ -27,6 +27,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/twin/health", health),
         web.get("/twin/rooms", rooms),
         web.get("/twin/rooms/{id}/messages", messages),
+        web.post("/twin/rooms/{id}/messages", utter),
         web.get("/twin/bill", bill),
         web.get("/twin/webhooks", webhooks),
         web.get("/twin/limits", limits),
@@ -87,7 +88,7 @@ async def rooms(request: web.Request) -> web.Response:
 def _room(vendor: Vendor, conversation: Conversation) -> dict[str, Any]:
     key = conversation.conversation_id
     opened = vendor.open.get(key)
-    speaking = opened.replica.speaking if opened else None
+    speaking = opened.replica.speaker.speaking if opened else None
     return {
         "conversation_id": key,
         "conversation_name": conversation.name,
@@ -121,6 +122,16 @@ async def messages(request: web.Request) -> web.StreamResponse:
         after, left, between = found[-1].n, left - len(found), b",\n"
     await answer.write(b"[]" if between == b"[" else b"]")
     return answer
+
+
+async def utter(request: web.Request) -> web.Response:
+    """Let the replica send any app message, as if of its own accord: a tool call, a user's utterance, nonsense."""
+    opened = request.app[VENDOR].open.get(request.match_info["id"])
+    if opened is None:
+        return _error(404, "No such room is open.")
+    if not opened.replica.utter(await _json(request)):
+        return _error(409, "The replica is not in the room.")
+    return web.json_response({"n": opened.room.number}, status=201)
 
 
 def _message(row: Message, *, omit_audio: bool) -> str:
@@ -177,13 +188,20 @@ async def set_limits(request: web.Request) -> web.Response:
             400, f"Unknown limit {sorted(strangers)[0]!r}; there are: {names}." if isinstance(given, dict) else names
         )
     for name, value in given.items():
-        switch = name == "strict_message_size"
-        right = isinstance(value, bool) if switch else value is None or (type(value) in (int, float) and value >= 0)
-        if not right:
-            return _error(400, f"{name} must be {'true or false' if switch else 'a number from 0, or null'}.")
+        if wrong := _wrong_limit(name, value):
+            return _error(400, wrong)
     for name, value in given.items():
         vendor.set_limit(name, value)
     return web.json_response(vendor.limits)
+
+
+def _wrong_limit(name: str, value: Any) -> str | None:
+    if name == "strict_message_size":
+        return None if isinstance(value, bool) else f"{name} must be true or false."
+    number = type(value) in (int, float) and 0 <= value < 2**31
+    if name == "longest_call_seconds":
+        return None if number else f"{name} must be a number from 0."
+    return None if number or value is None else f"{name} must be a number from 0, or null."
 
 
 async def faults(request: web.Request) -> web.Response:

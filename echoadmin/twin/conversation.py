@@ -2,10 +2,10 @@
 
 import datetime
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-DEFAULTS = {"max_call_duration": 3600, "participant_left_timeout": 0, "participant_absent_timeout": 300}
+DEFAULTS = {"participant_left_timeout": 0, "participant_absent_timeout": 300}
 DOMAIN = "tavus"
 
 
@@ -21,7 +21,10 @@ def iso(at: float) -> str:
 
 @dataclass
 class Conversation:
-    """A conversation, from creation to end. Times in epoch seconds; ``request`` is the body, in the twin's names."""
+    """A conversation, from creation to end. Times in epoch seconds, ``longest`` in seconds.
+
+    ``request`` is the body that made it, in the twin's own names.
+    """
 
     conversation_id: str
     vocabulary: str
@@ -31,6 +34,7 @@ class Conversation:
     replica_id: str
     created: float
     updated: float
+    longest: int
     ended: float | None = None
     shutdown_reason: str | None = None
     meeting_token: str | None = None
@@ -61,7 +65,7 @@ class Conversation:
         return self.request.get("max_participants")
 
     def limit(self, name: str) -> int:
-        """Return one of the vendor's three clocks, in seconds."""
+        """Return the time limit on people who left, or never came, in seconds."""
         given = (self.request.get("properties") or {}).get(name)
         return DEFAULTS[name] if given is None else int(given)
 
@@ -70,5 +74,5 @@ class Conversation:
         return 0.0 if self.test_mode else max((now if self.ended is None else self.ended) - self.created, 0.0)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it, for the store."""
-        return asdict(self)
+        """Return it for the store, all but the transcript, whose lines are kept one by one."""
+        return asdict(replace(self, transcript=[]))

@@ -224,7 +224,7 @@ def _rpc(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
 def _read(raw: str | bytes) -> dict[str, Any]:
     try:
         frame = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return frame if isinstance(frame, dict) else {}
 

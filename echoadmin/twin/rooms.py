@@ -115,6 +115,8 @@ class Room:
 
     def send(self, sender: Participant, to: str, message: Any) -> None:
         """Carry one app message to ``to`` (``*`` or an id; never back to its sender), and record it."""
+        if self.participants.get(sender.id) is not sender:
+            return
         body = json.dumps(message, separators=(",", ":"))
         flags = [] if sender.is_replica else self._size_flags(body, message)
         if "dropped" not in flags:

@@ -100,7 +100,7 @@ async def _listen(
     runners: list[web.AppRunner], app: web.Application, host: str, port: int, tls: ssl.SSLContext | None
 ) -> int:
     """Listen, and return the port: the one asked for, or a free one for 0."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
     await runner.setup()
     runners.append(runner)
     site = web.TCPSite(runner, host, port, ssl_context=tls)

@@ -12,6 +12,7 @@ CHARACTERS_PER_SECOND = 15.0
 # A replica starts on this much audio; what it does meanwhile is buffering.
 PREBUFFER_SECONDS = 0.1
 DEFAULT_RATE = 16_000
+HIGHEST_RATE = 1_000_000
 MOST_STREAMED_PIECES = 12
 
 
@@ -49,18 +50,19 @@ class Utterance:
         self.changed.set()
 
 
-def rewritten(sent_id: Any) -> str:
+def rewritten(sent_id: str | None) -> str:
     """Return the inference id that Tavus sends back for the given one: its MD5 as a UUID; a fresh one for none."""
-    if sent_id is None or sent_id == "":
+    if not sent_id:
         return str(uuid.uuid4())
-    return str(uuid.UUID(hashlib.md5(str(sent_id).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()))
+    return str(uuid.UUID(hashlib.md5(sent_id.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()))
 
 
 def audio_seconds(properties: dict[str, Any]) -> float | None:
     """Return the length of a message's PCM16 mono samples in seconds, or None when it holds no readable ones."""
-    rate = properties.get("sample_rate", DEFAULT_RATE)
-    audio = properties.get("audio")
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0 or not isinstance(audio, str):
+    rate, audio = properties.get("sample_rate", DEFAULT_RATE), properties.get("audio")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not isinstance(audio, str):
+        return None
+    if not 1 <= rate <= HIGHEST_RATE:
         return None
     try:
         return len(base64.b64decode(audio, validate=True)) / 2 / float(rate)

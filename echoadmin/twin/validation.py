@@ -19,7 +19,8 @@ def boolean(value: Any) -> str | None:
 
 
 def integer(value: Any) -> str | None:
-    return None if isinstance(value, int) and not isinstance(value, bool) else "Not a valid integer."
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+    return None if whole else "Not a valid integer."
 
 
 def mapping(value: Any) -> str | None:

@@ -25,7 +25,13 @@ log = logging.getLogger("echoadmin.twin")
 
 # A newcomer's handlers may be a moment late; the heartbeat that greets them comes after this long.
 GREETED_AFTER = 0.2
-LIMITS: dict[str, Any] = {"concurrent_conversations": None, "credit_seconds": None, "strict_message_size": False}
+LIMITS: dict[str, Any] = {
+    "concurrent_conversations": None,
+    "credit_seconds": None,
+    # docs.tavus.io: the most that max_call_duration can be; more is silently cut to it.
+    "longest_call_seconds": 3600,
+    "strict_message_size": False,
+}
 
 
 class OpenRoom:
@@ -59,6 +65,8 @@ class Vendor:
         self.personas = {row["persona_id"]: row for row in [*stock.personas(), *self.store.load("persona")]}
         self.replicas = {row["replica_id"]: row for row in [*stock.replicas(), *self.store.load("replica")]}
         self.conversations = {row["conversation_id"]: Conversation(**row) for row in self.store.load("conversation")}
+        for row in self.store.load("said"):
+            self.conversations[row["conversation_id"]].transcript.append(row["line"])
         self.limits = {
             **LIMITS,
             **{row["name"]: row["value"] for row in self.store.load("limit") if row["name"] in LIMITS},
@@ -100,7 +108,7 @@ class Vendor:
         conversation = Conversation(
             conversation_id=new_id("c", 15), vocabulary=vocabulary.name, request=body, replica_id=replica_id,
             name=body.get("conversation_name") or f"New Conversation {int(now * 1000)}",
-            persona_id=persona["persona_id"], created=now, updated=now,
+            persona_id=persona["persona_id"], created=now, updated=now, longest=self._longest_call(body),
         )  # fmt: skip
         self.conversations[conversation.conversation_id] = conversation
         if body.get("require_auth") or (body.get("properties") or {}).get("require_auth"):
@@ -133,6 +141,11 @@ class Vendor:
         if most is not None and len(self.open) >= most:
             raise refusals.too_many_conversations()
 
+    def _longest_call(self, body: dict[str, Any]) -> int:
+        wanted = (body.get("properties") or {}).get("max_call_duration")
+        most = int(self.limits["longest_call_seconds"])
+        return most if wanted is None else min(int(wanted), most)
+
     def billed_seconds(self) -> float:
         now = time.time()
         return sum(conversation.seconds(now) for conversation in self.conversations.values())
@@ -143,7 +156,7 @@ class Vendor:
             return
         now = time.time()
         # A clock that ran out while the twin was down counts from when it ran out.
-        latest = conversation.created + conversation.limit("max_call_duration")
+        latest = conversation.created + conversation.longest
         conversation.ended = conversation.updated = min(now, max(latest, conversation.created))
         conversation.shutdown_reason = reason
         opened = self.open.pop(conversation.conversation_id, None)
@@ -170,6 +183,13 @@ class Vendor:
         self.keep_conversation(conversation)
         self.webhooks.send(conversation.callback_url, event)
 
+    def _said(self, conversation: Conversation, line: dict[str, Any]) -> None:
+        conversation.transcript.append(line)
+        key = conversation.conversation_id
+        self.store.put(
+            "said", f"{key}/{len(conversation.transcript):08}", lambda: {"conversation_id": key, "line": line}
+        )
+
     # Rooms
 
     def _open(self, conversation: Conversation, *, restarted: bool) -> None:
@@ -177,7 +197,9 @@ class Vendor:
         room = Room(conversation, self.store, self.numbers.get(key, 0), settings.dropped_socket_grace)
         room.strict_size = self.limits["strict_message_size"]
         persona = self.personas.get(conversation.persona_id) or {"persona_name": conversation.persona_id}
-        replica = Replica(room, persona, settings.speed, settings.heartbeat_every, conversation.transcript.append)
+        replica = Replica(
+            room, persona, settings.speed, settings.heartbeat_every, lambda line: self._said(conversation, line)
+        )
         clocks = Clocks(room, lambda reason: self.end_conversation(conversation, reason), settings.restart_grace)
         opened = self.open[key] = OpenRoom(room, replica, clocks)
         room.on_people = lambda newcomer: self._people_changed(opened, newcomer)

@@ -179,12 +179,13 @@ def test_the_record_holds_everything_in_order_samples_whole_and_each_message_onc
         for audio, done in chunks
     ]
     sdk.wait_for_message("conversation.stopped_speaking")
+    heard = sdk.messages()
     record = twin.messages(key)
     assert [m["n"] for m in record] == list(range(1, len(record) + 1))
     assert [m["message"] for m in record if m["from_name"] == "tester"] == sent
     from_replica = [m["message"] for m in record if m["from_name"] == "pipecat0"]
-    heard = sdk.messages()
-    assert from_replica[-len(heard) :] == heard
+    first = from_replica.index(heard[0])
+    assert from_replica[first : first + len(heard)] == heard
     assert [m["n"] for m in twin.messages(key, after=record[-3]["n"])][:2] == [record[-2]["n"], record[-1]["n"]]
     spare = twin.get(f"/twin/rooms/{key}/messages?audio=omit&limit=20&after=3")
     assert len(spare) == 20
@@ -249,6 +250,37 @@ def test_a_full_pipeline_greets_and_answers(sdk: SdkClient, rooms: Rooms, twin: 
     respond = {"message_type": "conversation", "event_type": "conversation.respond", "conversation_id": key}
     sdk.send({**respond, "properties": {"text": "Hi"}})
     assert "Hi" in sdk.wait_for_message("conversation.utterance", count=2)["properties"]["speech"]
+
+
+def test_the_replica_can_be_made_to_send_anything(sdk: SdkClient, rooms: Rooms, twin: TwinProcess) -> None:
+    key = enter(sdk, rooms, twin)
+    message = {"message_type": "conversation", "event_type": "conversation.tool_call", "properties": {"name": "x"}}
+    twin.post(f"/twin/rooms/{key}/messages", message)
+    assert sdk.wait_for_message("conversation.tool_call") == message
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"inference_id": {"an": "object"}, "text": "x", "modality": "audio"},
+        {"inference_id": 7, "audio": "no base64!", "modality": "audio"},
+        {"audio": "AAAA", "modality": "audio", "sample_rate": 0},
+        {"audio": "AAAA", "modality": "audio", "sample_rate": 1e300},
+        {"text": 5},
+        {"text": ""},
+        {},
+        None,
+        "text",
+    ],
+)
+def test_a_senseless_echo_is_noted_and_does_no_harm(
+    sdk: SdkClient, rooms: Rooms, twin: TwinProcess, properties: Any
+) -> None:
+    key = enter(sdk, rooms, twin)
+    sdk.send({"message_type": "conversation", "event_type": "conversation.echo", "properties": properties})
+    sdk.echo(key, text="All is well.")
+    assert sdk.wait_for_message("conversation.utterance")["properties"]["speech"] == "All is well."
+    assert [m["flags"] for m in twin.messages(key) if m["from_name"] == "tester"] == [["unreadable"], []]
 
 
 def test_an_end_shuts_the_room_for_everybody(sdk: SdkClient, rooms: Rooms, twin: TwinProcess) -> None:
