@@ -16,7 +16,7 @@ from conversations import bells
 
 T = TypeVar("T")
 
-SHORTEST = 0.05  # seconds between two looks, however often the bell rings
+SHORTEST = 0.01  # seconds between two looks, however often the bell rings
 WAITERS = threading.BoundedSemaphore(200)
 """Each holds a thread, but no connection to the database."""
 

@@ -16,13 +16,17 @@ class DutySerializer(serializers.Serializer[Any]):
     """A duty."""
 
     name = serializers.CharField()
-    every = serializers.FloatField(source="every.total_seconds", help_text="Seconds.")
+    every = serializers.SerializerMethodField()
     next_run_at = serializers.DateTimeField()
     holder = serializers.CharField(help_text="The worker that is at it now.")
     last_run_at = serializers.DateTimeField(allow_null=True)
     last_seconds = serializers.FloatField(allow_null=True)
     last_result = serializers.CharField()
     last_error = serializers.CharField()
+
+    def get_every(self, row: Duty) -> float:
+        """Seconds."""
+        return row.every.total_seconds()
 
 
 @extend_schema(tags=["operations"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from echoadmin.api.duties import DutyList
 from echoadmin.api.views import nothing
@@ -11,7 +11,6 @@ from echoadmin.api.views import nothing
 V1: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    path("redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path("duties/", DutyList.as_view()),
     path("", include("personas.api")),
     path("", include("conversations.api")),
@@ -20,5 +19,5 @@ V1: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(V1)),
-    re_path(r"^api(/.*)?$", nothing),
+    re_path(r"^api(?:/.*)?$", nothing),
 ]

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, User
 from rest_framework.test import APIClient
 
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import Actor
 
-
-@pytest.fixture(autouse=True)
-def static_root(settings: Any, tmp_path: Path) -> None:
-    """A folder that is there."""
-    settings.STATIC_ROOT = str(tmp_path)
+PASSWORD = "a long enough password"
+QUICK = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
 
 
 @pytest.fixture
@@ -25,7 +22,9 @@ def person(db: None) -> Callable[..., User]:
     """Makes a user with a role: `person("operator")`."""
 
     def make(role: str | None = None, name: str = "ana", **more: Any) -> User:
-        user = User.objects.create_user(name, password="a long enough password", **more)
+        user = User(username=name, **more)
+        user.password = QUICK
+        user.save()
         if role:
             user.groups.add(Group.objects.get(name=role))
         return user

@@ -21,13 +21,15 @@ from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import ROLES, may, role_of, role_within
 from echoadmin.actors import Actor
 from echoadmin.log.models import Entry
+from tests.integration.api.conftest import QUICK
 
 pytestmark = pytest.mark.django_db
 SHELL = Actor(name="command line", source="command")
 
 
 def person(role: str | None, name: str = "ana", **more: Any) -> User:
-    user = User.objects.create_user(name, password="a long enough password", **more)
+    user = User(username=name, password=QUICK, **more)
+    user.save()
     if role:
         user.groups.add(Group.objects.get(name=role))
     return user
