@@ -31,7 +31,7 @@ bench: $(INSTALLED)/requirements-dev.txt ## how fast an echo is sent, beside the
 	@exec $(PYTHON) tests/benchmarks/send_path.py $(ARGS)
 
 fidelity: $(INSTALLED)/requirements-dev.txt ## other people's clients against the twin
-	@exec $(PYTHON) -m pytest tests/fidelity $(ARGS)
+	@exec $(PYTHON) tests/acceptance/fidelity/run.py
 
 # Installed again only when the file has changed. Python 3.11 is what the tests run on; any newer one will do.
 $(INSTALLED)/%: %
