@@ -12,6 +12,8 @@ from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.urls import re_path
 
+from conversations.live import websocket_urlpatterns
+
 Application = Callable[..., Awaitable[None]]
 
 
@@ -42,10 +44,5 @@ async def no_such_socket(scope: dict[str, Any], receive: Application, send: Appl
 
 def websocket_application() -> Application:
     """Every WebSocket route behind the origin check, with the logged-in user in its scope."""
-    try:
-        from conversations.live import websocket_urlpatterns
-    except ModuleNotFoundError:
-        websocket_urlpatterns = []
-
-    routes = URLRouter([*websocket_urlpatterns, re_path("", no_such_socket)])  # type: ignore[list-item, arg-type]
+    routes = URLRouter([*websocket_urlpatterns, re_path("", no_such_socket)])  # type: ignore[arg-type]
     return SameOrigin(AuthMiddlewareStack(routes))

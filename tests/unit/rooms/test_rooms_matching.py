@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from replica_events import started, started_too, stopped, stopped_too, streaming, user_started, uttered
+from tests.unit.rooms.replica_events import started, started_too, stopped, stopped_too, streaming, user_started, uttered
 
 from conversations.interactions import Reading, rewritten_id
 from conversations.rooms.matching import REMEMBERED, Matcher
