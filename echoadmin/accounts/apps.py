@@ -13,5 +13,5 @@ class AccountsConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        """Sign-ins are recorded from now on."""
-        from echoadmin.accounts import signals  # noqa: F401
+        """Sign-ins are recorded from now on, and this app's duty is known."""
+        from echoadmin.accounts import duties, signals  # noqa: F401

@@ -26,7 +26,7 @@ def person(db: None) -> Callable[..., User]:
         user.password = QUICK
         user.save()
         if role:
-            user.groups.add(Group.objects.get(name=role))
+            user.groups.add(Group.objects.get_or_create(name=role)[0])
         return user
 
     return make
