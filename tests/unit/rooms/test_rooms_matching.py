@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.rooms.replica_events import started, started_too, stopped, stopped_too, streaming, user_started, uttered
 
 from conversations.interactions import Reading, rewritten_id
 from conversations.rooms.matching import REMEMBERED, Matcher
+from tests.unit.rooms.replica_events import started, started_too, stopped, stopped_too, streaming, user_started, uttered
 
 
 def changes(matcher: Matcher, *readings: Reading) -> list[tuple[int, str | None] | None]:
