@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from echoadmin.actors import Actor
-from echoadmin.mirror.models import new_public_id
+from echoadmin.public_ids import new_public_id
 
 logger = logging.getLogger(__name__)
 

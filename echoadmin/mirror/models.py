@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, ClassVar
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids get read aloud
-
-
-def new_public_id(prefix: str) -> str:
-    """`prefix_` and 20 random characters (100 bits)."""
-    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
-
+from echoadmin.public_ids import new_public_id as new_public_id
 
 class MirrorState(models.TextChoices):
     """The row against upstream: known only here, known there, refused, lost sight of, or no longer there."""
