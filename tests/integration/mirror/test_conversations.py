@@ -220,6 +220,18 @@ class TestLostAnswer:
         row.refresh_from_db()
         assert row.state == "live"
 
+    @pytest.mark.parametrize(
+        "url", ["https://another.example/in", "https://console.example/webhooks/tavus/x/?ref=cv_other", ""]
+    )
+    def test_another_of_the_same_name_that_reports_elsewhere_is_not_taken_for_it(
+        self, twin: TwinProcess, url: str
+    ) -> None:
+        name = f"Same name, {url}"
+        twin.post("/v2/conversations", {**BODY, "conversation_name": name, "callback_url": url})
+        twin.fault("cut", method="POST", path="/v2/conversations", when="before")
+        lost(conversation_name=name)
+        assert mirroring.resolve_unknown(actor=SYSTEM) == []
+
     def test_two_that_fit_are_left_for_a_person(self, twin: TwinProcess, settings: LazySettings) -> None:
         settings.PUBLIC_URL = ""
         for _ in range(2):
