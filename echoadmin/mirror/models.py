@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from echoadmin.public_ids import new_public_id as new_public_id
 
+
 class MirrorState(models.TextChoices):
     """The row against upstream: known only here, known there, refused, lost sight of, or no longer there."""
 
