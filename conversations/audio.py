@@ -5,7 +5,6 @@ PCM is always 16-bit signed little-endian mono: two bytes a sample.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import io
 import re
@@ -77,14 +76,23 @@ def pcm_from_base64(
         raise Refusal(field, "Is base64 text of PCM16 little-endian mono samples.")
     if text.startswith("data:"):
         raise Refusal(field, "Is a data: URL. Send only what follows the comma, and only raw PCM16 samples.")
-    try:
-        pcm = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Refusal(field, "Is no base64 (A-Z, a-z, 0-9, + and /, padded with = to a multiple of 4).") from None
+    pcm = _from_base64(text, field)
     if not pcm and not allow_empty:
         raise Empty(field, "Holds no samples. Send base64 of PCM16 little-endian mono.")
     check_pcm(pcm, rate, field=field, max_seconds=max_seconds)
     return pcm
+
+
+def _from_base64(text: str, field: str) -> bytes:
+    """The bytes of strict base64. Decoded leniently, several times faster: what was skipped shows in the length."""
+    try:
+        decoded = binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        decoded = None
+    padding = len(text) - len(text.rstrip("="))
+    if decoded is None or len(text) % 4 or padding > 2 or len(decoded) != len(text) // 4 * 3 - padding:
+        raise Refusal(field, "Is no base64 (A-Z, a-z, 0-9, + and /, padded with = to a multiple of 4).") from None
+    return decoded
 
 
 def check_pcm(pcm: bytes, sample_rate: int, *, field: str = "audio", max_seconds: float = MAX_SECONDS) -> None:

@@ -104,7 +104,7 @@ def mark_sent(tenure: Tenure, echo_id: int, *, at: datetime, sent: int, seconds:
     """The SDK took the last message without error."""
     if not held(tenure):
         return False
-    _of(tenure, echo_id).update(
+    Echo.objects.filter(pk=echo_id, epoch=tenure.epoch).update(  # also of one that was spoken meanwhile
         state=Case(When(state=EchoState.SENDING, then=Value(EchoState.SENT)), default=F("state")),
         sent_at=at,
         chunks_sent=sent,

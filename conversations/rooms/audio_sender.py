@@ -12,7 +12,7 @@ from django.conf import settings
 
 from conversations import audio, interactions, outbox
 from conversations.models import Echo
-from conversations.rooms.clip_reader import Chunk, ClipReader
+from conversations.rooms.clip_reader import STALLED, Chunk, ClipReader
 from conversations.rooms.echo_sender import EchoSender, completion_missing, send_failed
 from conversations.rooms.pace import Pace
 from echoadmin.log.writer import Draft
@@ -64,13 +64,22 @@ async def say_audio(sender: EchoSender, echo: Echo) -> None:
     if delivery.failed is not None:
         raise delivery.failed
     if not delivery.handed and not delivery.unsent:
-        return  # cancelled before anything was written
+        if reader.finished and not reader.read_bytes:
+            await _never_fed(sender, echo, reader)
+        return  # else it was cancelled before anything was written
     if delivery.unsent:
         reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
         await sender.room.log.not_sent(echo, delivery.unsent, reason, detail=delivery.error or "")
     length = audio.seconds(reader.read_bytes, rate)
     if await _settled(sender, echo, delivery, length):
         await sender.follow(echo, out, length)
+
+
+async def _never_fed(sender: EchoSender, echo: Echo, reader: ClipReader) -> None:
+    """It was closed without a sample: nothing is sent, for the replica would say nothing about it."""
+    room, reason = sender.room, STALLED if reader.stalled else "empty"
+    detail = "It was closed before a single sample came. Send the audio, then say it again as a new echo."
+    await room.log.settle(lambda: outbox.fail_queued(room.tenure, echo.pk, reason=reason, detail=detail))
 
 
 async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: float) -> bool:
@@ -115,6 +124,10 @@ async def _log_chunks(
             if batch is None:
                 return
             await logged.put(batch)
+            if echo.pacing == "burst":
+                await (
+                    logged.join()
+                )  # by turns: writing and sending at once would only take the interpreter's lock in turns
             index += len(batch)
     except Exception as error:  # noqa: BLE001 - it is raised again by say_audio, after what was logged is accounted for
         delivery.failed = error
@@ -139,7 +152,7 @@ async def _starve(sender: EchoSender, reader: ClipReader) -> None:
     """Samples still arrive: wait for the bell; who has sent nothing for too long has ended."""
     left = settings.ECHO_STALL_DEADLINE - reader.stalled_for()
     if not reader.closed and left <= 0:
-        await reader.close(reason="stream_stalled")
+        await reader.close_stalled()
         return
     await sender.room.more_audio(min(STARVED_LOOK, max(0.01, left)))
 
@@ -196,6 +209,7 @@ async def _send_chunks(
             delivery.handed += 1
             delivery.handed_ns.append(chunk.n)
             sender.room.send(chunk.message, done)
+        logged.task_done()
 
 
 async def _until_departure(sender: EchoSender, pace: Pace, chunk: Logged, delivery: Delivery) -> None:
@@ -203,7 +217,9 @@ async def _until_departure(sender: EchoSender, pace: Pace, chunk: Logged, delive
     if ahead > 0 and sender.stop is None:
         await sender.until(lambda: sender.stop is not None or delivery.error is not None, ahead)
     if delivery.open >= pace.most_unacknowledged:
+        # Down to half: one wake-up for many completions, instead of one for each.
+        few = pace.most_unacknowledged // 2
         await sender.until(
-            lambda: delivery.open < pace.most_unacknowledged or sender.stop is not None or delivery.error is not None,
+            lambda: delivery.open <= few or sender.stop is not None or delivery.error is not None,
             settings.ECHO_COMPLETION_DEADLINE,
         )

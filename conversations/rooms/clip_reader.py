@@ -12,7 +12,8 @@ from conversations.rooms.desk import Desk
 from echoadmin.log import clips
 from echoadmin.log.models import Clip
 
-READ_AHEAD = 240_000  # bytes: 5 s at 24 kHz
+READ_AHEAD = 960_000  # bytes: 20 s at 24 kHz
+STALLED = "stream_stalled"  # the reason of an echo that was closed for its sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class ClipReader:
         self._clip_id = int(echo.clip_id or 0)
         self._chunk_bytes = chunk_bytes
         self._buffer = b""
-        self._at = 0  # of the buffer's first byte, in the clip
+        self._used = 0  # of the buffer, from its first byte on
+        self._at = 0  # of the next byte to be taken, in the clip
         self.closed = echo.closed_at is not None
         self.last_piece_at: datetime = echo.last_piece_at or echo.queued_at
         self._size = 0
         self.finished = False
+        self.stalled = False
 
     @property
     def read_bytes(self) -> int:
@@ -46,35 +49,40 @@ class ClipReader:
 
     async def take(self, most: int) -> list[Chunk]:
         """Up to `most` chunks; none when the samples for one are not there yet."""
-        if len(self._buffer) <= self._chunk_bytes * most:
+        if self._left <= self._chunk_bytes * most:
             await self._desk.db(self._fill)
         taken: list[Chunk] = []
         while len(taken) < most and not self.finished:
             # A full chunk leaves only when something is known to follow it, for the last one must say so.
-            if len(self._buffer) > self._chunk_bytes:
+            if self._left > self._chunk_bytes:
                 taken.append(self._cut(self._chunk_bytes, last=False))
             elif self._whole():
-                taken.append(self._cut(len(self._buffer), last=True))
                 self.finished = True
+                if self._left:  # nothing is only where not one sample came
+                    taken.append(self._cut(self._left, last=True))
             else:
                 break
         return taken
 
-    async def close(self, *, reason: str) -> None:
+    async def close_stalled(self) -> None:
         """Nobody sends any more: what is there is the whole echo."""
-        await self._desk.db(_close_echo, self._echo_id, reason)
-        self.closed = True
+        await self._desk.db(_close_echo, self._echo_id, STALLED)
+        self.closed = self.stalled = True
 
     def stalled_for(self) -> float:
         """Seconds since the last piece came."""
         return (timezone.now() - self.last_piece_at).total_seconds()
 
+    @property
+    def _left(self) -> int:
+        return len(self._buffer) - self._used
+
     def _whole(self) -> bool:
-        return self.closed and self._at + len(self._buffer) >= self._size
+        return self.closed and self._at + self._left >= self._size
 
     def _cut(self, length: int, *, last: bool) -> Chunk:
-        chunk = Chunk(self._buffer[:length], self._at, last)
-        self._buffer = self._buffer[length:]
+        chunk = Chunk(self._buffer[self._used : self._used + length], self._at, last)
+        self._used += length
         self._at += length
         return chunk
 
@@ -84,8 +92,9 @@ class ClipReader:
             closed_at, last_piece_at = Echo.objects.values_list("closed_at", "last_piece_at").get(pk=self._echo_id)
             self.closed, self.last_piece_at = closed_at is not None, last_piece_at or self.last_piece_at
         self._size = Clip.objects.values_list("size", flat=True).get(pk=self._clip_id)
-        start = self._at + len(self._buffer)
+        start = self._at + self._left
         if start < self._size:
+            self._buffer, self._used = self._buffer[self._used :], 0
             self._buffer += clips.read_samples(self._clip_id, start, min(READ_AHEAD, self._size - start))
 
 

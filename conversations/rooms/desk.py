@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, connection
 
 from conversations import outbox
 from conversations.models import Worker
@@ -34,13 +34,16 @@ class Desk:
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="rooms-orm"))
 
     async def db(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run ORM code off the loop."""
+        """Run ORM code off the loop. Its connection is kept: opening one takes longer than most of what is asked."""
 
-        def fresh() -> R:
-            close_old_connections()
-            return call(*args, **kwargs)
+        def careful() -> R:
+            try:
+                return call(*args, **kwargs)
+            except (OperationalError, InterfaceError):
+                connection.close()  # the next call opens a new one
+                raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, fresh)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, careful)
 
     async def write(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
         """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no."""
@@ -70,6 +73,4 @@ class Desk:
 
 
 def _close_connection() -> None:
-    from django.db import connection
-
     connection.close()
