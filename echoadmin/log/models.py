@@ -11,6 +11,12 @@ from django.db import models
 from django.db.models import Q
 
 from echoadmin.log.chain import GENESIS
+from echoadmin.log.keeping.models import Hold as Hold
+from echoadmin.log.keeping.models import Lease as Lease
+from echoadmin.log.proof.models import Checkpoint as Checkpoint
+from echoadmin.log.proof.models import CheckpointHead as CheckpointHead
+from echoadmin.log.proof.models import Pruned as Pruned
+from echoadmin.log.proof.models import SigningKey as SigningKey
 
 PART_BYTES = 256 * 1024  # of a body kept in the entry itself, and of one part of a clip
 
@@ -154,6 +160,8 @@ class Entry(models.Model):
             models.Index(fields=["id"], name="entry_error", condition=Q(is_error=True)),
             models.Index(fields=["kind", "id"], name="entry_kind_error", condition=Q(is_error=True)),
             models.Index(fields=["at"], name="entry_late", condition=Q(late=True)),
+            # Who still needs these samples? Asked before they are pruned or erased.
+            models.Index(fields=["clip_id"], name="entry_clip", condition=Q(clip_id__isnull=False)),
         ]
 
     def __str__(self) -> str:
