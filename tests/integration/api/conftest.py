@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import Actor
+from tests.twin_process import TwinProcess, running_twin
 
 PASSWORD = "a long enough password"
 QUICK = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
@@ -44,3 +45,21 @@ def client_of(person: Callable[..., User]) -> Callable[..., APIClient]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shared_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
+    """One for each test file."""
+    with running_twin(tmp_path_factory.mktemp("twin")) as started:
+        yield started
+
+
+@pytest.fixture
+def twin(shared_twin: TwinProcess, settings: Any) -> TwinProcess:
+    """The same, its faults and limits taken back, as this process's upstream."""
+    shared_twin.request("DELETE", "/twin/faults")
+    shared_twin.request("PUT", "/twin/limits", {"concurrent_conversations": None, "credit_seconds": None})
+    settings.TAVUS_API_URL = shared_twin.url
+    settings.TAVUS_API_KEY = "tvsk-integration-0123456789"
+    settings.PUBLIC_URL = "https://console.example"
+    return shared_twin
