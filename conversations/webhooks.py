@@ -10,7 +10,7 @@ import hmac
 import json
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -31,7 +31,7 @@ def receive(request: HttpRequest, secret: str) -> HttpResponse:
     """200 for everything readable, known or not; 404 for a wrong secret, 413 and 400 for what can't be kept."""
     installation = Installation.objects.first()
     if installation is None or not hmac.compare_digest(secret.encode(), installation.webhook_secret.encode()):
-        raise Http404
+        return _refused(request, 404, "not_found", "There is nothing at this address.")
     if int(request.headers.get("Content-Length") or 0) > LARGEST:
         return _refused(request, 413, "too_large", "A webhook has at most 8 MB.")
     try:
