@@ -1,8 +1,8 @@
 """What a busy console's log is made of: drafts of whole conversations, the same ones each time for the same block.
 
-A block is twenty conversations that begin and end within 46 minutes, and what the account did meanwhile: about 10,700
-entries, so that ten million are thirty days of 18,700 conversations. Three entries in ten are heartbeats or chunks of
-audio, one in ten holds a sentence.
+A block is twenty conversations that begin and end within 46 minutes, and what the account did meanwhile: about 11,500
+entries, so that ten million are thirty days of 18,700 conversations. More than half are heartbeats and chunks of audio;
+one in ten holds a sentence.
 """
 
 from __future__ import annotations
@@ -173,12 +173,12 @@ class _Conversation:
             at += timedelta(seconds=5)
 
     def _talk(self) -> None:
-        turns = 21
+        turns = 32
         for turn in range(turns):
             at = self.begins + timedelta(seconds=6) + (self.ends - self.begins) * (turn / (turns + 1))
             self.echo += 1
             inference = str(UUID(int=self.random.getrandbits(128)))
-            if turn in (7, 14):
+            if turn == 7:
                 self._audio(at, inference, self.random.randint(40, 250))
             else:
                 self._text(at, inference)

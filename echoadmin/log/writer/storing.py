@@ -22,8 +22,8 @@ GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is olde
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
 
 _columns = ", ".join(f'"{column}"' for column in COLUMNS)
-_INSERT = f"INSERT INTO log_entry ({_columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
-_COPY = f"COPY log_entry ({_columns}) FROM STDIN"
+INSERT = f"INSERT INTO log_entry ({_columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+COPY = f"COPY log_entry ({_columns}) FROM STDIN"
 
 Outcome = list[Written] | Exception
 
@@ -195,11 +195,11 @@ def _insert(cursor: CursorWrapper, batch: _Batch) -> int | None:
     for values in batch.rows:
         values[AT] = stored_time(cursor.db, values[AT])
     if cursor.db.vendor == "postgresql" and len(batch.rows) >= COPY_FROM:
-        with cursor.db.wrap_database_errors, cursor.copy(_COPY) as copy:
+        with cursor.db.wrap_database_errors, cursor.copy(COPY) as copy:
             for values in batch.rows:
                 copy.write_row(values)
         return None
-    cursor.executemany(_INSERT, batch.rows)
+    cursor.executemany(INSERT, batch.rows)
     if cursor.db.vendor == "postgresql":
         return None
     # SQLite's writer is alone and its ids grow by one: the last one tells all.
