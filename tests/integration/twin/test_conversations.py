@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.integration.twin.conftest import Rooms
+from tests.integration.twin.test_rooms import until
 from tests.twin_process import TwinProcess
 
 
@@ -141,6 +142,25 @@ def test_without_credits_or_slots_a_conversation_is_refused_but_a_test_is_not(ro
         assert rooms.api.post("/conversations", json={**good, "test_mode": True}).status_code == 200
     finally:
         twin.request("PUT", "/twin/limits", {"concurrent_conversations": None, "credit_seconds": None})
+
+
+def test_a_call_longer_than_allowed_is_silently_cut(rooms: Rooms, twin: TwinProcess) -> None:
+    twin.request("PUT", "/twin/limits", {"longest_call_seconds": 1})
+    try:
+        key = rooms.open(properties={"max_call_duration": 3000})["conversation_id"]
+        until("the end", lambda: twin.room(key)["shutdown_reason"] == "max_call_duration reached")
+    finally:
+        twin.request("PUT", "/twin/limits", {"longest_call_seconds": 3600})
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"weather": 1}, [], {"credit_seconds": -1}, {"strict_message_size": 1}, {"longest_call_seconds": None}],
+)
+def test_limits_that_make_no_sense_are_refused(twin: TwinProcess, limits: Any) -> None:
+    before = twin.get("/twin/limits")
+    assert httpx.put(f"{twin.url}/twin/limits", json=limits, trust_env=False).status_code == 400
+    assert twin.get("/twin/limits") == before
 
 
 def test_a_wrong_path_and_a_wrong_method_answer_json(api: httpx.Client) -> None:
