@@ -21,7 +21,7 @@ def join(*, actor: Actor, conversation: Conversation) -> Room:
 
 
 def leave(*, actor: Actor, conversation: Conversation) -> Room:
-    """Want the room left. Upstream ends the conversation `participant_left_timeout` seconds after the last human left."""
+    """Want the room left. Upstream ends a conversation `participant_left_timeout` seconds after the last human left."""
     return _want(actor, conversation, Wanted.IDLE)
 
 

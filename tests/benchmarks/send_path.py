@@ -171,6 +171,7 @@ def main() -> None:
     """Run both and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--smoke", action="store_true", help="only that it runs: whatever the figures, exit with 0")
     parser.add_argument("--texts", type=int, default=100, help="single texts to measure")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_twin(Path(folder) / "twin", speed=50) as twin:
@@ -190,7 +191,7 @@ def main() -> None:
         and figures["audio_cpu_times_better"] >= 5
     )
     print(json.dumps(figures, indent=2) if options.json else as_table(figures))
-    sys.exit(0 if figures["passed"] else 1)
+    sys.exit(0 if figures["passed"] or options.smoke else 1)
 
 
 def as_table(figures: dict[str, Any]) -> str:
