@@ -1,4 +1,4 @@
-"""A console of its own for a test: `manage.py serve` as a real process on free ports, in a folder of its own."""
+"""A console of its own for a test: `manage.py serve`, a real process with a twin beside it, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,123 +16,112 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.twin_process import TwinProcess
-
 ROOT = Path(__file__).resolve().parent.parent
-START_LIMIT = 60.0
-STOP_LIMIT = 30.0
+START_LIMIT = 60.0  # seconds
+STOP_LIMIT = 20.0
+OURS = ("ECHOADMIN_", "TWIN_", "DJANGO_", "DATABASE_URL", "REDIS_URL", "MAKE", "HOST", "PORT", "PUBLIC_URL")
 
 
 @dataclass
 class ConsoleProcess:
-    """A running console: where it answers, its first login, and how to end it."""
+    """A running console: where it answers, who may sign in, and how to end it."""
 
     url: str
-    data_dir: Path
+    twin_url: str
+    data: Path
     environment: dict[str, str] = field(repr=False)
-    process: subprocess.Popen[str] = field(repr=False)
-    lines: list[str] = field(repr=False)
-    password: str = ""  # of `admin`; only the first start of a data folder prints it
+    process: subprocess.Popen[bytes] = field(repr=False)
+    user: str = "admin"
+    password: str = field(default="", repr=False)
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def api_key(self, user: str = "admin", label: str = "test", *scopes: str) -> str:
-        """Make an API key through the command that people use."""
-        arguments = ["create_api_key", "--user", user, "--label", label]
-        return self.manage(*arguments, *(["--scopes", *scopes] if scopes else [])).splitlines()[-1]
+    def said(self) -> str:
+        """What it printed so far."""
+        return (self.data / "serve.log").read_text(errors="replace")
 
     def manage(self, *arguments: str) -> str:
-        """Run `manage.py` on this console's data; what it printed."""
+        """Run another manage.py command on the same data; returns what it printed, raises when it fails."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.environment, text=True, capture_output=True, timeout=120, check=False,
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
+            timeout=60, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise RuntimeError(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")
+            raise RuntimeError(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def stop(self) -> int:
-        """End it as Ctrl-C does; its exit code."""
+        """End it as Ctrl-C does; returns its exit code."""
         return self._end(signal.SIGINT)
 
     def kill(self) -> int:
-        """End it at once (SIGKILL)."""
+        """End it at once (SIGKILL); its twin lives on."""
         return self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(STOP_LIMIT)
+        try:
+            return self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
 
 
-def free_port() -> int:
-    """A TCP port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports that were free just now, all different."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
 
 
-def start_console(data_dir: Path, twin: TwinProcess, **environment: str) -> ConsoleProcess:
-    """Start a console on `twin` and wait until it is ready. The same `data_dir` again is a restart."""
-    port = free_port()
-    clean = {key: value for key, value in os.environ.items() if key not in ("PUBLIC_URL", "ECHOADMIN_MODE")}
-    whole = clean | {
-        "ECHOADMIN_DATA": str(data_dir),
-        "PORT": str(port),
-        "TWIN_PORT": str(twin.port),
-        "TWIN_DAILY_PORT": str(twin.daily_port),
-        "DAILY_CA_FILE": twin.ca_file,
-        "PYTHONUNBUFFERED": "1",
-    }
-    whole |= environment
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
-        cwd=ROOT, env=whole, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    console = ConsoleProcess(f"http://127.0.0.1:{port}", data_dir, whole, process, [])
-    threading.Thread(target=_read, args=(console,), daemon=True).start()
+def start_console(data: Path, ports: list[int] | None = None, **settings: str) -> ConsoleProcess:
+    """Start a console and wait for its /readyz. settings: further environment, such as TWIN_SPEED="50".
+
+    ports: console, twin, the twin's Daily; the same ones again for a console that takes up another's data.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    port, twin_port, daily_port = ports or free_ports(3)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    own = {"PORT": port, "TWIN_PORT": twin_port, "TWIN_DAILY_PORT": daily_port, "ECHOADMIN_DATA": data}
+    environment = inherited | {name: str(value) for name, value in own.items()} | settings
+    with (data / "serve.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    console = ConsoleProcess(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{twin_port}", data, environment, process)
     _wait_until_ready(console)
-    found = re.search(r"password (\S+)", "".join(console.lines))
-    console.password = found[1] if found else ""
+    told = re.search(r"password (\S+)", console.said())
+    console.password = told.group(1) if told else ""
     return console
-
-
-@contextlib.contextmanager
-def running_console(data_dir: Path, twin: TwinProcess, **environment: str) -> Iterator[ConsoleProcess]:
-    """A console for the length of a ``with``; it is ended afterwards, whatever happened."""
-    console = start_console(data_dir, twin, **environment)
-    try:
-        yield console
-    finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            console.stop()
-        if console.process.poll() is None:
-            console.kill()
-
-
-def _read(console: ConsoleProcess) -> None:
-    assert console.process.stdout is not None
-    for line in console.process.stdout:
-        console.lines.append(line)
 
 
 def _wait_until_ready(console: ConsoleProcess) -> None:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         if console.process.poll() is not None:
-            raise RuntimeError(f"The console ended at once:\n{''.join(console.lines)[-3000:]}")
-        if _answers(console) and any("Ctrl-C" in line for line in console.lines):
+            raise RuntimeError(f"The console ended at once:\n{console.said()}")
+        if _is_ready(console.url) and "Ctrl-C" in console.said():
             return
         time.sleep(0.05)
     console.kill()
-    raise RuntimeError(f"The console was not ready in time:\n{''.join(console.lines)[-3000:]}")
+    raise RuntimeError(f"The console was not ready in {START_LIMIT:.0f} s:\n{console.said()}")
 
 
-def _answers(console: ConsoleProcess) -> bool:
+def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{console.url}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
+
+
+@contextlib.contextmanager
+def running_console(data: Path, ports: list[int] | None = None, **settings: str) -> Iterator[ConsoleProcess]:
+    """A console, and its twin, for the length of a `with`; both are ended afterwards, whatever happened."""
+    console = start_console(data, ports, **settings)
+    try:
+        yield console
+    finally:
+        console.stop()

@@ -17,14 +17,10 @@ from echoadmin.duties import Duty
 from echoadmin.installation import Console
 from personas.models import Persona, Replica
 
-PASSWORD = "correct horse battery staple"
-
 
 def user(role: str | None = "admin", name: str | None = None) -> User:
-    """A user with a role (None: without one), who can sign in with PASSWORD."""
-    row: User = User.objects.create_user(
-        name or f"{role or 'nobody'}-{uuid.uuid4().hex[:6]}", password=PASSWORD, is_staff=True
-    )
+    """A user with a role (None: without one) and no password: hashing one takes longer than most tests."""
+    row: User = User.objects.create_user(name or f"{role or 'nobody'}-{uuid.uuid4().hex[:6]}", is_staff=True)
     if role:
         assert role in ROLES
         row.groups.add(Group.objects.get_or_create(name=role)[0])

@@ -21,6 +21,7 @@ export class Composer {
     this.form.addEventListener("submit", (event) => this.submit(event));
     this.text.addEventListener("keydown", (event) => this.key(event));
     this.text.addEventListener("input", () => this.measure());
+    this.file.hasChangeListener = true; // the theme's own listener wants a text field beside it, and breaks without one
     this.file.addEventListener("change", () => this.file.files.length && this.say());
     document.addEventListener("keydown", (event) => this.escape(event));
     page.addEventListener("refused", (event) => this.refuse(event.detail));

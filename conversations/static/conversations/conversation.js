@@ -6,8 +6,8 @@ import { Log } from "./log.js";
 import { Standing } from "./standing.js";
 import { follow } from "./socket.js";
 
-const LOOK = 2000; // ms between looks while the socket is away
-const SLOW_LOOK = 10000; // ms while it is there: time and money need no more
+const LOOK = 1000; // ms between looks while the socket is away, or the room is on its way to what is wanted
+const SLOW_LOOK = 10000; // ms otherwise: time and money need no more
 
 const page = document.getElementById("conversation");
 const standing = new Standing(page);
@@ -31,7 +31,12 @@ async function look() {
     composer.show(state);
   }
   clearTimeout(asked);
-  asked = setTimeout(look, log.isLive ? SLOW_LOOK : LOOK);
+  asked = setTimeout(look, log.isLive && isSettled(state?.room) ? SLOW_LOOK : LOOK);
+}
+
+function isSettled(room) {
+  if (!room) return false;
+  return room.wanted === "joined" ? room.state === "joined" && room.replica_present : room.state !== "leaving";
 }
 
 /** Looks soon, once, however many entries ask for it. */

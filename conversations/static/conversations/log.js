@@ -13,6 +13,7 @@ export class Log {
     this.pill = page.querySelector("#log-new");
     this.count = page.querySelector("#log-noise-count");
     this.noise = 0;
+    this.speaking = new Map(); // inference id → the row of its echo's messages
     this.unseen = 0;
     this.isLive = false;
     this.isCaughtUp = false;
@@ -37,20 +38,20 @@ export class Log {
     if (isNoise) this.count.textContent = `(${++this.noise})`;
     if (this.fold(entry)) return;
     const row = makeRow(entry, words);
+    if (isPiece(entry)) this.speaking.set(entry.inference_id, row);
     row.classList.toggle("ea-noise", isNoise);
     this.list.prepend(row);
     while (this.list.childElementCount > KEPT) this.list.lastElementChild.remove();
     if (!isNoise && this.scroll.scrollTop > 10) this.tellUnseen();
   }
 
-  /** Puts a further message of the echo on top into its row; false when it is not one. */
+  /** Puts a further message of an echo into its row; false when it is not one. */
   fold(entry) {
-    const top = this.list.querySelector("li:not(.ea-noise)");
-    if (entry.direction !== "out" || !entry.event_type.endsWith(".echo") || !entry.inference_id) return false;
-    if (top?.dataset.folds !== entry.inference_id) return false;
-    top.entries.push(entry);
-    top.querySelector(".ea-log-words").textContent = `${summary(entry).words} · ${top.entries.length} messages`;
-    if (top.firstElementChild.open) fillBody(top);
+    const row = this.speaking.get(entry.inference_id);
+    if (!isPiece(entry) || !row?.isConnected) return false;
+    row.entries.push(entry);
+    row.querySelector(".ea-log-words").textContent = `${summary(row.entries[0]).words} · ${row.entries.length} messages`;
+    if (row.firstElementChild.open) fillBody(row);
     return true;
   }
 
@@ -66,10 +67,13 @@ export class Log {
   }
 }
 
+function isPiece(entry) {
+  return entry.direction === "out" && entry.inference_id && entry.event_type.endsWith(".echo");
+}
+
 function makeRow(entry, words) {
   const row = document.createElement("li");
   row.entries = [entry];
-  if (entry.direction === "out" && entry.inference_id) row.dataset.folds = entry.inference_id;
   if (entry.is_error) row.dataset.error = "yes";
   const details = document.createElement("details");
   const head = document.createElement("summary");
