@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class LogConfig(AppConfig):
@@ -10,3 +11,9 @@ class LogConfig(AppConfig):
 
     name = "echoadmin.log"
     label = "log"
+
+    def ready(self) -> None:
+        """Have the database's guards made with its tables."""
+        from echoadmin.log.proof.guarding import after_migrate
+
+        post_migrate.connect(after_migrate, sender=self)

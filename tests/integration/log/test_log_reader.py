@@ -18,6 +18,7 @@ from echoadmin.log.models import Clip, Entry
 from echoadmin.log.reader import CursorError, FilterError, Page, SafeHead, filtered, page, tail, tail_all
 from echoadmin.log.writer import append
 from tests.integration.log.drafts import draft
+from tests.integration.log.tampering import tamper
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)
@@ -178,8 +179,7 @@ def test_a_time_range_finds_what_happened_in_it_late_entries_too(conversation: s
 
 def unlate() -> None:
     """As if they had been stored when they happened."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE log_entry SET late = %s", [False])
+    tamper("UPDATE log_entry SET late = %s", False)
 
 
 def test_a_time_range_is_read_as_a_range_of_ids() -> None:
@@ -349,10 +349,8 @@ def test_an_erased_entry_has_no_message_and_lost_samples_are_null() -> None:
     pcm = b"\1\2" * 50
     clip = new_clip(16000)
     append([draft(), draft(message=chunks(pcm, 100)[0], clip=(clip.pk, 0, 100))])
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE log_entry SET body = NULL, erased_at = %s WHERE n = 1", ["2024-01-01 00:00:00+00:00"])
+    tamper("UPDATE log_entry SET body = NULL, erased_at = %s WHERE n = 1", "2024-01-01 00:00:00+00:00")
     first, second = reader.messages(list(Entry.objects.defer("erased_at").order_by("n")[1:]) * 2)
     assert first == second == {"properties": {"audio": None, "done": False, "sample_rate": 24000}}
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE log_entry SET erased_at = %s WHERE n = 1", ["2024-01-01 00:00:00"])
+    tamper("UPDATE log_entry SET erased_at = %s WHERE n = 1", "2024-01-01 00:00:00")
     assert reader.message(Entry.objects.get(n=1)) is None

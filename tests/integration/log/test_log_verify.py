@@ -5,13 +5,13 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
-from django.db import connection
 
 from echoadmin.log.clips import append_samples, new_clip
 from echoadmin.log.models import Entry
 from echoadmin.log.verify import verify_stream
 from echoadmin.log.writer import append
 from tests.integration.log.drafts import draft
+from tests.integration.log.tampering import tamper
 
 pytestmark = pytest.mark.django_db
 PCM = b"\1\2\3\4" * 600
@@ -33,12 +33,6 @@ def log() -> None:
             draft(seq=4, actor="Ann", is_error=True, echo_id=3),
         ]
     )
-
-
-def run(sql: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        assert cursor.rowcount
 
 
 def test_an_untouched_log_is_as_it_was_written() -> None:
@@ -69,26 +63,25 @@ STREAM = "\"stream\" = (SELECT id FROM log_stream WHERE public_id = 'cv_1')"
     ],
 )
 def test_the_first_entry_that_was_touched_is_named(sql: str, first: int) -> None:
-    run(sql)
+    tamper(sql)
     assert verify_stream("cv_1") == first
     assert verify_stream("cv_2") is None
 
 
 def test_an_entry_moved_to_another_stream_is_missed() -> None:
-    run(f'UPDATE log_entry SET "stream" = 999 WHERE n = 2 AND {STREAM}')
+    tamper(f'UPDATE log_entry SET "stream" = 999 WHERE n = 2 AND {STREAM}')
     assert verify_stream("cv_1") == 2
 
 
 def test_one_changed_sample_is_found() -> None:
     part = bytes(PCM[:-1] + b"\0")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE log_clippart SET samples = %s WHERE id = (SELECT MAX(id) FROM log_clippart)", [part])
+    tamper("UPDATE log_clippart SET samples = %s WHERE id = (SELECT MAX(id) FROM log_clippart)", part)
     assert verify_stream("cv_1") == 3
 
 
 def test_erasing_a_body_and_its_samples_keeps_the_chain() -> None:
-    run(f"UPDATE log_entry SET body = NULL, said = NULL, erased_at = at WHERE n IN (1, 3) AND {STREAM}")
-    run("DELETE FROM log_clippart WHERE id = (SELECT MAX(id) FROM log_clippart)")
+    tamper(f"UPDATE log_entry SET body = NULL, said = NULL, erased_at = at WHERE n IN (1, 3) AND {STREAM}")
+    tamper("DELETE FROM log_clippart WHERE id = (SELECT MAX(id) FROM log_clippart)")
     assert Entry.objects.filter(erased_at__isnull=False).count() == 2
     assert verify_stream("cv_1") is None
 
