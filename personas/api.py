@@ -125,7 +125,7 @@ class PersonasSync(View):
 
     roles = {"POST": Manager}
 
-    @extend_schema(request=None, responses=SyncSerializer)
+    @extend_schema(operation_id="personas_sync_all", request=None, responses=SyncSerializer)
     def post(self, request: Request) -> Response:
         """Returns what it found."""
         return Response(services.sync_personas(actor=self.actor()).facts())
@@ -171,7 +171,7 @@ class ReplicasSync(View):
 
     roles = {"POST": Manager}
 
-    @extend_schema(request=None, responses=SyncSerializer)
+    @extend_schema(operation_id="replicas_sync_all", request=None, responses=SyncSerializer)
     def post(self, request: Request) -> Response:
         """Returns what it found."""
         return Response(services.sync_replicas(actor=self.actor()).facts())

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from conversations import naming  # noqa: F401 - lists of the log show Tavus's ids
 from conversations.api import conversations, echoes, lists, streamed
-from conversations.models import Conversation
-from echoadmin.log import api as log_api
-
-
-def upstream_ids(refs: set[str]) -> dict[str, str | None]:
-    """Tavus's ids of conversations by ours."""
-    return dict(Conversation.objects.filter(public_id__in=refs).values_list("public_id", "upstream_id"))
-
-
-log_api.use_upstream_ids(upstream_ids)
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"

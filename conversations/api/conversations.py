@@ -179,6 +179,7 @@ class ConversationsSync(View):
     roles = {"POST": Manager}
 
     @extend_schema(
+        operation_id="conversations_sync_all",
         request=None,
         responses=SyncSerializer,
         parameters=[OpenApiParameter("status", str, enum=["active"], description="Only those that run.")],

@@ -8,7 +8,7 @@ for each message that came in. In, to a conversation, each with a `ref` of the c
 
 from django.urls import path
 
-from conversations import bells
+from conversations import bells, naming  # noqa: F401 - entries show Tavus's ids
 from conversations.live.consumers import ConversationConsumer, LogConsumer
 from echoadmin.log.writer import on_append
 

@@ -47,7 +47,8 @@ class Speech:
         ref = None
         try:
             data = _parsed(text)
-            ref = data.get("ref")
+            ref = data.get("ref") if isinstance(data, dict) else None
+            data = check_object(data)
             visitor = await in_thread(READERS, again, visitor)
             if not visitor.may(OPERATOR):
                 raise refused(403, "forbidden", "Speaking needs the role operator, and for a key the scope speak.")
@@ -152,12 +153,11 @@ class Speech:
         await self._send({"type": "error", "ref": ref, **problem.body(None)})
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> Any:
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         raise ParseError("The message is no JSON.") from None
-    return check_object(data)
 
 
 def _now(pk: int) -> Conversation:
