@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.urls import re_path
 
@@ -34,15 +33,16 @@ class SameOrigin:
         if not origin or urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS:
             await self.application(scope, receive, send)
         else:
-            await WebsocketDenier()(scope, receive, send)
+            await deny(scope, receive, send)
 
 
-async def no_such_socket(scope: dict[str, Any], receive: Application, send: Application) -> None:
-    """Deny a path that no route takes, instead of failing in the server."""
-    await WebsocketDenier()(scope, receive, send)
+async def deny(scope: dict[str, Any], receive: Application, send: Application) -> None:
+    """Close a connection before it is accepted: the client sees HTTP 403."""
+    await receive()
+    await send({"type": "websocket.close"})
 
 
 def websocket_application() -> Application:
     """Every WebSocket route behind the origin check, with the logged-in user in its scope."""
-    routes = URLRouter([*websocket_urlpatterns, re_path("", no_such_socket)])  # type: ignore[arg-type]
+    routes = URLRouter([*websocket_urlpatterns, re_path("", deny)])  # type: ignore[arg-type]
     return SameOrigin(AuthMiddlewareStack(routes))
