@@ -113,6 +113,14 @@ def mark_sent(tenure: Tenure, echo_id: int, *, at: datetime, sent: int, seconds:
     return True
 
 
+def note_sent(tenure: Tenure, echo_id: int, sent: int) -> bool:
+    """The SDK took so many messages of an echo that was stopped on the way."""
+    if not held(tenure):
+        return False
+    Echo.objects.filter(pk=echo_id, epoch=tenure.epoch).update(chunks_sent=sent)
+    return True
+
+
 def mark_speaking(tenure: Tenure, echo_id: int, *, at: datetime, heard_id: str) -> bool:
     """The replica began."""
     if not held(tenure):

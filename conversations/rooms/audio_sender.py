@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from conversations import audio, interactions, outbox
 from conversations.models import Echo
 from conversations.rooms.clip_reader import STALLED, Chunk, ClipReader
-from conversations.rooms.echo_sender import EchoSender, completion_missing, send_failed
+from conversations.rooms.echo_sender import EchoSender, completion_missing, room_lost, send_failed
 from conversations.rooms.pace import Pace
 from echoadmin.log.writer import Draft
+
+if TYPE_CHECKING:
+    from conversations.rooms.room import Link, LiveRoom
 
 STARVED_LOOK = 0.25  # s between looks for more samples, when no bell tells of them
 
@@ -31,30 +35,53 @@ class Logged:
 
 @dataclass
 class Delivery:
-    """How far one audio echo got."""
+    """How far one audio echo got, over the link on which it began. Chunks are named by their numbers in the log."""
 
-    handed: int = 0  # to the SDK
-    acknowledged: int = 0  # by the SDK
-    error: str | None = None
+    room: LiveRoom
+    link: Link | None
+    taken: int = 0  # completed without error
+    open: set[int] = field(default_factory=set)  # handed over, and not completed yet
+    unsent: list[int] = field(default_factory=list)  # never handed over, or refused
+    error: str | None = None  # of the first that was refused
+    stuck: bool = False  # no completion came for too long
     failed: BaseException | None = None  # of the logging side
-    unsent: list[int] = field(default_factory=list)  # n of entries that never left
-    handed_ns: list[int] = field(default_factory=list)
 
     @property
-    def open(self) -> int:
-        """Chunks without a completion."""
-        return self.handed - self.acknowledged
+    def began(self) -> bool:
+        """Whether anything may have reached the replica."""
+        return bool(self.taken or self.open)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the link is another one now, or known to be dead."""
+        return self.room.link is not self.link or self.room.is_lost
+
+    def hand(self, chunk: Logged, stir: Callable[[], None]) -> None:
+        """Give one chunk to the SDK."""
+
+        def done(error: str | None) -> None:
+            self.open.discard(chunk.n)
+            if error is None:
+                self.taken += 1
+            else:
+                self.room.signs.accounted([chunk.n])
+                self.unsent.append(chunk.n)
+                self.error = self.error or error
+            stir()
+
+        self.open.add(chunk.n)
+        self.room.send(chunk.message, chunk.n, done)
 
 
 async def say_audio(sender: EchoSender, echo: Echo) -> None:
     """From the first chunk to the replica's last word, or to whatever stopped it."""
-    rate = int(echo.sample_rate or 24_000)
+    room, rate = sender.room, int(echo.sample_rate or 24_000)
     size = audio.chunk_bytes(rate, settings.ECHO_CHUNK_BYTES)
-    reader = ClipReader(sender.room.desk, echo, size)
-    pace = Pace(echo.pacing, audio.seconds(size, rate), settings.ECHO_LEAD, sender.room.loop.time())
-    delivery = Delivery()
+    reader = ClipReader(room.desk, echo, size)
+    pace = Pace(echo.pacing, audio.seconds(size, rate), settings.ECHO_LEAD, room.loop.time())
+    delivery = Delivery(room, room.link)
     logged: asyncio.Queue[list[Logged] | None] = asyncio.Queue(maxsize=1)
-    out = sender.room.matcher.expect(echo.pk, echo.wire_id, words=None)
+    out = room.matcher.expect(echo.pk, echo.wire_id, words=None)
     logging = asyncio.create_task(_log_chunks(sender, echo, reader, pace, logged, delivery, rate))
     try:
         await _send_chunks(sender, pace, logged, delivery)
@@ -63,16 +90,15 @@ async def say_audio(sender: EchoSender, echo: Echo) -> None:
         logging.cancel()
     if delivery.failed is not None:
         raise delivery.failed
-    if not delivery.handed and not delivery.unsent:
+    if not delivery.began and not delivery.unsent:
         if reader.finished and not reader.read_bytes:
             await _never_fed(sender, echo, reader)
         return  # else it was cancelled before anything was written
-    if delivery.unsent:
-        reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
-        await sender.room.log.not_sent(echo, delivery.unsent, reason, detail=delivery.error or "")
     length = audio.seconds(reader.read_bytes, rate)
     if await _settled(sender, echo, delivery, length):
         await sender.follow(echo, out, length)
+    elif delivery.began and not out.stopped:
+        await room.interactions.interrupt_soon("The replica would wait for the rest of an audio echo.")
 
 
 async def _never_fed(sender: EchoSender, echo: Echo, reader: ClipReader) -> None:
@@ -84,21 +110,27 @@ async def _never_fed(sender: EchoSender, echo: Echo, reader: ClipReader) -> None
 
 async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: float) -> bool:
     """Whether all of it was sent, or it was interrupted on the way: both are followed to the replica's stop."""
-    room = sender.room
-    done = await sender.until(lambda: not delivery.open or bool(delivery.error), settings.ECHO_COMPLETION_DEADLINE)
+    room, sent = sender.room, partial(outbox.note_sent, sender.room.tenure, echo.pk)
+    await sender.until(lambda: not delivery.open or delivery.lost or delivery.stuck, settings.ECHO_COMPLETION_DEADLINE)
+    if delivery.unsent:
+        reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
+        await room.log.not_sent(echo, sorted(delivery.unsent), reason, detail=delivery.error or "")
     if delivery.error is not None:
-        await sender.end(echo, send_failed(delivery.error), sent=delivery.acknowledged)
-        room.send_error(delivery.error)
-        return False
-    if not done:
-        await room.log.uncertain(echo, delivery.handed_ns[delivery.acknowledged :], "completion_missing")
-        await sender.end(echo, completion_missing(), sent=delivery.acknowledged)
-        room.lose("a send got no completion")
-        return False
-    if not delivery.unsent and sender.stop is None:
-        at, sent = datetime.now(UTC), delivery.acknowledged
-        room.log.later([], lambda: outbox.mark_sent(room.tenure, echo.pk, at=at, sent=sent, seconds=seconds))
-    return True
+        await sender.end(echo, send_failed(delivery.error), sent=delivery.taken)
+        room.send_error(delivery.error, delivery.link)
+    elif delivery.lost:
+        await sender.end(echo, sender.stop or room_lost(), sent=delivery.taken)
+    elif delivery.open:
+        await sender.end(echo, completion_missing(), sent=delivery.taken)
+        room.lose("a send got no completion", delivery.link)
+    elif sender.stop is not None:
+        room.log.later([], lambda: sent(delivery.taken))
+        return True
+    else:
+        at = datetime.now(UTC)
+        room.log.later([], lambda: outbox.mark_sent(room.tenure, echo.pk, at=at, sent=delivery.taken, seconds=seconds))
+        return True
+    return False
 
 
 # --- the logging side ---
@@ -116,7 +148,7 @@ async def _log_chunks(
     """Write chunks to the log, at most 250 ms before they leave; ends with None in the queue, whatever happens."""
     index = 0
     try:
-        while not reader.finished and sender.stop is None and delivery.error is None:
+        while not (reader.finished or sender.stop or delivery.error or delivery.stuck or delivery.lost):
             chunks = await _next_chunks(sender, reader, pace, index)
             if not chunks:
                 continue
@@ -177,7 +209,7 @@ async def _log(
     if index == 0:
         claim = partial(outbox.claim_echo, room.tenure, echo.pk, chunks=len(chunks))
     else:
-        claim = partial(outbox.claim_more, room.tenure, echo.pk, chunks=len(chunks), sent=delivery.acknowledged)
+        claim = partial(outbox.claim_more, room.tenure, echo.pk, chunks=len(chunks), sent=delivery.taken)
     written = await room.log.claim(drafts, claim)
     if written is None:
         return None
@@ -194,32 +226,27 @@ async def _send_chunks(
 ) -> None:
     """Hand each logged chunk to the SDK at its time; once stopped, only note what was logged and did not leave."""
 
-    def done(error: str | None) -> None:
-        delivery.acknowledged += 1
-        if error is not None and delivery.error is None:
-            delivery.error = error
-        sender.stir()
+    def over() -> bool:
+        return sender.stop is not None or delivery.error is not None or delivery.stuck or delivery.lost
 
     while (batch := await logged.get()) is not None:
         for chunk in batch:
-            await _until_departure(sender, pace, chunk, delivery)
-            if sender.stop is not None or delivery.error is not None or sender.room.link is None:
+            await _until_departure(sender, pace, chunk, delivery, over)
+            if over():
                 delivery.unsent.append(chunk.n)
-                continue
-            delivery.handed += 1
-            delivery.handed_ns.append(chunk.n)
-            sender.room.send(chunk.message, done)
+            else:
+                delivery.hand(chunk, sender.stir)
         logged.task_done()
 
 
-async def _until_departure(sender: EchoSender, pace: Pace, chunk: Logged, delivery: Delivery) -> None:
+async def _until_departure(
+    sender: EchoSender, pace: Pace, chunk: Logged, delivery: Delivery, over: Callable[[], bool]
+) -> None:
     ahead = chunk.departure - sender.room.loop.time()
-    if ahead > 0 and sender.stop is None:
-        await sender.until(lambda: sender.stop is not None or delivery.error is not None, ahead)
-    if delivery.open >= pace.most_unacknowledged:
+    if ahead > 0:
+        await sender.until(over, ahead)
+    if len(delivery.open) >= pace.most_unacknowledged and not over():
         # Down to half: one wake-up for many completions, instead of one for each.
         few = pace.most_unacknowledged // 2
-        await sender.until(
-            lambda: delivery.open <= few or sender.stop is not None or delivery.error is not None,
-            settings.ECHO_COMPLETION_DEADLINE,
-        )
+        waited = await sender.until(lambda: len(delivery.open) <= few or over(), settings.ECHO_COMPLETION_DEADLINE)
+        delivery.stuck = not waited

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -85,16 +86,20 @@ def retire(worker_id: int) -> None:
     mine.update(lease_until=Now(), stopped_at=Now())
 
 
-def claim_free(worker: Worker, *, limit: int) -> list[Claimed]:
-    """Take up to `limit` rooms that somebody wants joined and that no living worker holds."""
+def claim_free(worker: Worker, *, limit: int, holding: Collection[int]) -> list[Claimed]:
+    """Take up to `limit` rooms that somebody wants joined and that no living worker holds.
+
+    A room that is this worker's by its row, and not among the conversations that it is `holding`, was given up on the
+    way, and is taken anew.
+    """
     if limit <= 0:
         return []
-    dead = Q(worker__isnull=True) | Q(worker__lease_until__lt=Now()) | Q(worker__in=_dead_here(worker))
+    dead = Q(worker__isnull=True) | Q(worker__lease_until__lt=Now()) | Q(worker__in=[worker.pk, *_dead_here(worker)])
     due = Q(next_try_at__isnull=True) | Q(next_try_at__lte=Now())
     wanting = Room.objects.filter(
         dead, due, wanted=Wanted.JOINED, conversation__status="active", conversation__state="live"
     )
-    rooms = wanting.exclude(worker=worker).select_related("conversation__persona").order_by("id")[:limit]
+    rooms = wanting.exclude(conversation__in=holding).select_related("conversation__persona").order_by("id")[:limit]
     return [claimed for room in rooms if (claimed := _claim(worker, room))]
 
 
@@ -118,13 +123,17 @@ def _claim(worker: Worker, room: Room) -> Claimed | None:
     )
 
 
-def look(tenure: Tenure) -> Look:
-    """Whether the room is still ours, still wanted, and its conversation still runs."""
-    room = Room.objects.select_related("conversation").filter(pk=tenure.room_id).first()
-    if room is None or room.worker_id != tenure.worker_id or room.epoch != tenure.epoch:
-        return Look(held=False, wanted=False, ended=False)
-    ended = room.conversation.status == "ended" or room.conversation.state in ("gone", "rejected")
-    return Look(held=True, wanted=room.wanted == Wanted.JOINED, ended=ended)
+def look(tenures: Iterable[Tenure]) -> dict[Tenure, Look]:
+    """Of each room: whether it is still ours, still wanted, and its conversation still runs. One query."""
+    by_room = {tenure.room_id: tenure for tenure in tenures}
+    found = dict.fromkeys(by_room.values(), Look(held=False, wanted=False, ended=False))
+    names = ("pk", "worker_id", "epoch", "wanted", "conversation__status", "conversation__state")
+    for pk, worker_id, epoch, wanted, status, state in Room.objects.filter(pk__in=by_room).values_list(*names):
+        tenure = by_room[pk]
+        if (worker_id, epoch) == (tenure.worker_id, tenure.epoch):
+            ended = status == "ended" or state in ("gone", "rejected")
+            found[tenure] = Look(held=True, wanted=wanted == Wanted.JOINED, ended=ended)
+    return found
 
 
 def update_room(tenure: Tenure, **changes: object) -> bool:

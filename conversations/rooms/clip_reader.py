@@ -50,7 +50,7 @@ class ClipReader:
     async def take(self, most: int) -> list[Chunk]:
         """Up to `most` chunks; none when the samples for one are not there yet."""
         if self._left <= self._chunk_bytes * most:
-            await self._desk.db(self._fill)
+            await self._desk.insist(self._fill)
         taken: list[Chunk] = []
         while len(taken) < most and not self.finished:
             # A full chunk leaves only when something is known to follow it, for the last one must say so.
@@ -66,7 +66,7 @@ class ClipReader:
 
     async def close_stalled(self) -> None:
         """Nobody sends any more: what is there is the whole echo."""
-        await self._desk.db(_close_echo, self._echo_id, STALLED)
+        await self._desk.insist(_close_echo, self._echo_id, STALLED)
         self.closed = self.stalled = True
 
     def stalled_for(self) -> float:

@@ -72,6 +72,7 @@ class Link:
         self._woken = False
         self._dropped = 0
         self._client: CallClient | None = None
+        self._deaf = False  # it was left: what its threads still report concerns nobody
         self.session_id = ""
 
     # --- calls, on the loop ---
@@ -116,6 +117,8 @@ class Link:
         except TimeoutError:
             _abandoned.append(client)
             logger.warning("a Daily client did not leave within %g s and was abandoned", timeout)
+        finally:
+            self._deaf = True
 
     def _start_join(self, url: str, token: str, answered: asyncio.Future[tuple[Any, str | None]]) -> None:
         client = CallClient(event_handler=_Handler(self._put))
@@ -133,6 +136,7 @@ class Link:
 
     def _abandon(self) -> None:
         client, self._client = self._client, None
+        self._deaf = True
         if client is not None:
             _abandoned.append(client)
             threading.Thread(target=client.leave, daemon=True).start()
@@ -158,9 +162,9 @@ class Link:
             item = self._inbox.popleft()
             if callable(item):
                 item()
-            else:
+            elif not self._deaf:
                 self._on_event(item)
-        if self._dropped:
+        if self._dropped and not self._deaf:
             count, self._dropped = self._dropped, 0
             self._on_event(Dropped(datetime.now(UTC), count))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from conversations import outbox
 from conversations.models import Worker
 from conversations.outbox import Tenure
 from echoadmin.log.writer import Draft, Refused, Unit, Writer, Written
+from echoadmin.log.writer.storing import is_passing
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +49,19 @@ class Desk:
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, careful)
 
+    async def insist(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Like `db`, but while the database is away it waits and asks again. For what may be done twice."""
+        pause = 0.1
+        while True:
+            try:
+                return await self.db(call, *args, **kwargs)
+            except (OperationalError, InterfaceError) as error:
+                if not is_passing(error):
+                    raise
+                logger.warning("the rooms wait for the database: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
     async def write(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
         """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no."""
         try:
@@ -57,9 +74,9 @@ class Desk:
         return self.writer.put(Unit(drafts, guard=lambda _: guard(), guard_key=guard_key))
 
     async def claim(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
-        """A write that lets something leave: refused too in the last sixth of a lease that could not be renewed."""
-        if not self.may_claim():
-            raise TenureLost
+        """A write that lets something leave. It waits where the lease could not be renewed, from its last sixth on."""
+        while not self.may_claim():  # noqa: ASYNC110 - a lease ends by the clock, which rings no event
+            await asyncio.sleep(0.1)
         return await self.write(drafts, guard)
 
     def held(self, tenure: Tenure) -> Callable[[], bool]:

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class Answer:
+    """The SDK's completion of one message: None, or Daily's words."""
+
+    def __init__(self, stir: Callable[[], None]) -> None:
+        self.came = False
+        self.error: str | None = None
+        self._stir = stir
+
+    def __call__(self, error: str | None) -> None:
+        self.came, self.error = True, error
+        self._stir()
+
+
 @dataclass(slots=True)
 class Stop:
     """Why the echo in hand must not go on."""
@@ -93,10 +106,10 @@ class EchoSender:
     async def _say_next(self) -> bool:
         """Say the first of the queue; False when there is nothing to say or it can't be said yet."""
         room = self.room
-        if room.link is None or room.closing:
+        if not room.can_send:
             self._first = None
             return False
-        echo = await room.desk.db(outbox.next_echo, room.tenure.conversation_id)
+        echo = await room.desk.insist(outbox.next_echo, room.tenure.conversation_id)
         if echo is None:
             self._first = None
             return False
@@ -176,24 +189,26 @@ class EchoSender:
 
     async def transmit(self, echo: Echo, message: dict[str, Any], ns: list[int]) -> bool:
         """Hand one message to the SDK and wait for its completion; settles the echo when that fails or is missing."""
-        answer: list[str | None] = []
+        room, link, out, answer = self.room, self.room.link, self.room.matcher.outstanding, Answer(self.stir)
 
-        def done(error: str | None) -> None:
-            answer.append(error)
-            self.stir()
+        def known() -> bool:
+            return answer.came or room.link is not link or (out is not None and out.started)
 
-        self.room.send(message, done)
-        if not await self.until(lambda: bool(answer), settings.ECHO_COMPLETION_DEADLINE):
-            await self.room.log.uncertain(echo, ns, "completion_missing")
+        room.send(message, ns[0], answer)
+        await self.until(known, settings.ECHO_COMPLETION_DEADLINE)
+        if answer.error is not None:
+            room.signs.accounted(ns)
+            await room.log.not_sent(echo, ns, "send_failed", detail=answer.error)
+            await self.end(echo, send_failed(answer.error))
+            room.send_error(answer.error, link)
+        elif not known():
             await self.end(echo, completion_missing())
-            self.room.lose("a send got no completion")
-            return False
-        if answer[0] is not None:
-            await self.room.log.not_sent(echo, ns, "send_failed", detail=answer[0])
-            await self.end(echo, send_failed(answer[0]))
-            self.room.send_error(answer[0])
-            return False
-        return True
+            room.lose("a send got no completion", link)
+        elif room.link is not link and not answer.came:
+            await self.end(echo, self.stop or room_lost())
+        else:
+            return True
+        return False
 
     # --- what follows ---
 
@@ -201,8 +216,11 @@ class EchoSender:
         """Wait for the replica to start and to stop; False when the echo came to another end, which is settled here."""
         self.sending = False
         stop_deadline = seconds * settings.ECHO_STOP_FACTOR + settings.ECHO_STOP_EXTRA
+        room, link, began = self.room, self.room.link, self.room.loop.time()
         if not await self.until(lambda: out.started or self.stop is not None, settings.ECHO_START_DEADLINE):
             out.overdue = True
+            if room.signs.silent_since(began):
+                room.lose("nothing was heard since the last message was sent", link)
             await self.end(echo, unconfirmed("start_not_seen", "The replica did not say that it began."))
             return False
         if self.stop is None and not await self.until(lambda: out.stopped or self.stop is not None, stop_deadline):
@@ -230,7 +248,7 @@ class EchoSender:
 
     async def _adopt(self) -> None:
         """What an earlier epoch had sent and not seen end: the next echo waits for it, as it would have."""
-        for echo in await self.room.desk.db(outbox.under_way, self.room.tenure.conversation_id):
+        for echo in await self.room.desk.insist(outbox.under_way, self.room.tenure.conversation_id):
             self.stop, self.current = None, echo
             self.idle.clear()
             words, heard_id = echo.text or None, echo.heard_id or None
@@ -283,6 +301,11 @@ class EchoSender:
 def unconfirmed(reason: str, detail: str) -> Stop:
     """Sent, and not seen to be spoken."""
     return Stop(EchoState.UNCONFIRMED, reason, detail)
+
+
+def room_lost() -> Stop:
+    """The connection went away while it was being sent."""
+    return unconfirmed("room_lost", "The room was lost while it was being sent; whether it arrived is not known.")
 
 
 def completion_missing() -> Stop:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from conversations import interactions, outbox
 from conversations.interactions import Reading
 from conversations.models import EchoState
-from conversations.outbox import Tenure
+from conversations.rooms.echo_sender import Stop
 from conversations.rooms.events import Heard
 from conversations.rooms.matching import Hearing
-from echoadmin.log.models import Entry
 from echoadmin.log.writer import Draft
 
 if TYPE_CHECKING:
@@ -28,25 +27,17 @@ def heard(room: LiveRoom, event: Heard) -> None:
     draft = _draft(room, event, reading, hearing)
     room.log.later([draft], _effect(room, event, reading, hearing))
     if hearing is not None:
+        _stop_sending(room, hearing)
         room.echoes.stir()
     if reading.fact == "shutdown":
         room.conversation_is_ending()
 
 
-def left_behind(tenure: Tenure, public_id: str) -> list[tuple[str | None, int | None, list[int], bool]]:
-    """What a dead epoch was sending: inference id, echo, the numbers of the entries in doubt, whether it is audio."""
-    found: list[tuple[str | None, int | None, list[int], bool]] = []
-    for echo in outbox.leftover_echoes(tenure):
-        ns = _outbound(public_id).filter(echo_id=echo.pk).order_by("n").values_list("n", flat=True)
-        found.append((echo.inference_id, echo.pk, list(ns)[echo.chunks_sent :], echo.modality == "audio"))
-    for interaction in outbox.leftover_interactions(tenure):
-        newest = _outbound(public_id).filter(echo_id__isnull=True, event_type=interaction.event_type).order_by("-n")
-        found.append((None, None, list(newest.values_list("n", flat=True)[:1]), False))
-    return found
-
-
-def _outbound(public_id: str) -> Any:
-    return Entry.objects.filter(stream__public_id=public_id, direction="out", kind="app_message")
+def _stop_sending(room: LiveRoom, hearing: Hearing) -> None:
+    """Somebody else interrupted the echo while it was still being sent: the replica hears no more of it."""
+    current = room.echoes.current
+    if hearing.change == "interrupted" and current is not None and current.pk == hearing.echo_id:
+        room.echoes.halt(interrupted_in_the_room())
 
 
 def _note_replica(room: LiveRoom, event: Heard, reading: Reading) -> None:
@@ -65,14 +56,14 @@ def _effect(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | N
         return partial(outbox.mark_speaking, tenure, hearing.echo_id, at=event.at, heard_id=reading.inference_id or "")
     if hearing.change == "spoken":
         return partial(outbox.mark_spoken, tenure, hearing.echo_id, at=event.at)
-    stop = room.echoes.stop
+    stop = room.echoes.stop or interrupted_in_the_room()
     return partial(
         outbox.mark_ended,
         tenure,
         hearing.echo_id,
         state=EchoState.INTERRUPTED,
-        reason=stop.reason if stop else "interrupted_in_the_room",
-        detail=stop.detail if stop else "Somebody else in the room interrupted it.",
+        reason=stop.reason,
+        detail=stop.detail,
         at=event.at,
     )
 
@@ -97,6 +88,11 @@ def _draft(room: LiveRoom, event: Heard, reading: Reading, hearing: Hearing | No
         samples=_samples(event.message) if reading.fact == "echo" else None,
         said=interactions.said(event.message),
     )
+
+
+def interrupted_in_the_room() -> Stop:
+    """Why an echo ended that nobody here stopped."""
+    return Stop(EchoState.INTERRUPTED, "interrupted_in_the_room", "Somebody else in the room interrupted it.")
 
 
 def _samples(message: Any) -> bytes | None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations import interactions, outbox
 from conversations.models import EchoState, Interaction, InteractionState
-from conversations.rooms.echo_sender import Stop
+from conversations.rooms.echo_sender import Answer, Stop
 from echoadmin.actors import SYSTEM
 from echoadmin.log.writer import Draft
 
@@ -27,6 +27,7 @@ class InteractionSender:
 
     def __init__(self, room: LiveRoom) -> None:
         self.room = room
+        self._answered = asyncio.Event()
         self._wake = asyncio.Event()
         self._wake.set()
 
@@ -43,16 +44,26 @@ class InteractionSender:
             except TimeoutError:
                 pass
             self._wake.clear()
-            if self.room.link is None or self.room.closing:
+            room = self.room
+            if not room.can_send:
                 continue
-            for interaction in await self.room.desk.db(outbox.queued_interactions, self.room.tenure.conversation_id):
-                await self._send(interaction)
+            for interaction in await room.desk.insist(outbox.queued_interactions, room.tenure.conversation_id):
+                if room.can_send:
+                    await self._send(interaction)
 
     async def interrupt_as_system(self, why: str) -> None:
-        """Free a replica that waits for the rest of an audio echo that will not come."""
-        row = await self.room.desk.db(_system_interrupt, self.room.tenure.conversation_id, self.room.upstream_id, why)
-        if self.room.link is not None:
-            await self._send(row)
+        """At once, in a room that is being left: free a replica that waits for audio which will not come."""
+        if self.room.link is not None and not self.room.is_lost:
+            await self._send(await self._queue_interrupt(why))
+
+    async def interrupt_soon(self, why: str) -> None:
+        """The same as soon as the room is joined again, before any echo."""
+        await self._queue_interrupt(why)
+        self.wake()
+
+    async def _queue_interrupt(self, why: str) -> Interaction:
+        room = self.room
+        return await room.desk.insist(_system_interrupt, room.tenure.conversation_id, room.upstream_id, why)
 
     async def _send(self, interaction: Interaction) -> None:
         room, tenure = self.room, self.room.tenure
@@ -68,11 +79,7 @@ class InteractionSender:
         )
         if written is None:
             return
-        error = await self._transmit(interaction.message)
-        if error is not None:
-            await room.log.not_sent(None, [written[0].n], "send_failed", error)
-            await self._settle(interaction, InteractionState.FAILED, "send_failed", detail=error)
-            room.send_error(error)
+        if not await self._transmit(interaction, written[0].n):
             return
         result = None
         if interrupts:
@@ -86,15 +93,26 @@ class InteractionSender:
             result = {"interrupted": interrupted, "confirmed": confirmed}
         await self._settle(interaction, InteractionState.SENT, "", result=result)
 
-    async def _transmit(self, message: dict[str, Any]) -> str | None:
-        answered: asyncio.Future[str | None] = self.room.loop.create_future()
-        self.room.send(message, lambda error: None if answered.done() else answered.set_result(error))
+    async def _transmit(self, interaction: Interaction, n: int) -> bool:
+        """Hand it to the SDK and wait for the completion; settles it when that fails or is missing."""
+        room, link, answer = self.room, self.room.link, Answer(self._answered.set)
+        self._answered.clear()
+        room.send(interaction.message, n, answer)
         try:
             async with asyncio.timeout(settings.ECHO_COMPLETION_DEADLINE):
-                return await answered
+                await self._answered.wait()
         except TimeoutError:
-            self.room.lose("a send got no completion")
-            return f"Daily's SDK gave no answer within {settings.ECHO_COMPLETION_DEADLINE:g} s."
+            missing = f"Daily's SDK gave no answer within {settings.ECHO_COMPLETION_DEADLINE:g} s."
+            await self._settle(interaction, InteractionState.UNCONFIRMED, "completion_missing", detail=missing)
+            room.lose("a send got no completion", link)
+        if answer.error is not None:
+            room.signs.accounted([n])
+            await room.log.not_sent(None, [n], "send_failed", answer.error)
+            await self._settle(interaction, InteractionState.FAILED, "send_failed", detail=answer.error)
+            room.send_error(answer.error, link)
+        if (not answer.came or answer.error is not None) and interaction.source == SYSTEM.source:
+            await self.interrupt_soon(interaction.detail)  # the replica still waits
+        return answer.came and answer.error is None
 
     async def _settle(
         self,
@@ -110,7 +128,7 @@ class InteractionSender:
         changes: dict[str, Any] = {
             "state": state,
             "reason": reason,
-            "detail": detail,
+            "detail": detail or interaction.detail,
             "result": result,
             "ended_at": now,
         }

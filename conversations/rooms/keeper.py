@@ -76,17 +76,20 @@ class Keeper:
         await self.desk.db(claims.retire, self.worker.pk)
 
     async def _look(self) -> None:
-        for room in list(self.rooms.values()):
-            found = await self.desk.db(claims.look, room.tenure)
-            if not found.held:
+        rooms = list(self.rooms.values())
+        found = await self.desk.db(claims.look, [room.tenure for room in rooms]) if rooms else {}
+        for room in rooms:
+            look = found[room.tenure]
+            if not look.held:
                 room.abandon()
-            elif found.ended:
+            elif look.ended:
                 room.close("ended")
-            elif not found.wanted:
+            elif not look.wanted:
                 room.close("left")
         if not self.may_claim() or self.stopping:
             return
-        for claimed in await self.desk.db(claims.claim_free, self.worker, limit=self.worker.capacity - len(self.rooms)):
+        free, holding = self.worker.capacity - len(self.rooms), list(self.rooms)
+        for claimed in await self.desk.db(claims.claim_free, self.worker, limit=free, holding=holding):
             self._hold(claimed)
 
     def _hold(self, claimed: Claimed) -> None:

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from django.conf import settings
 from django.utils import timezone
 
-from conversations import outbox
 from conversations.models import RoomState
 from conversations.rooms import claims, hearing
 from conversations.rooms.claims import Claimed
@@ -22,6 +22,9 @@ from conversations.rooms.interaction_sender import InteractionSender
 from conversations.rooms.matching import Matcher
 from conversations.rooms.people import People
 from conversations.rooms.room_log import RoomLog
+from conversations.rooms.signs import Signs
+from conversations.rooms.takeover import take_over
+from echoadmin.log.writer import Draft
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ class LiveRoom:
         self._make_link = make_link
         self._lost: asyncio.Event = asyncio.Event()
         self._lost_because = ""
-        self._interrupted_since: float | None = None
+        self.signs = Signs(datetime.now(UTC), self.loop.time())
         self._pending: Link | None = None
         self._life: asyncio.Task[None] | None = None
         self._more_audio = asyncio.Event()
@@ -83,6 +86,16 @@ class LiveRoom:
         """Whether the replica is in the room, by what it says and by the list of participants."""
         return self.people.replica_id is not None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the link is known to be dead, and another is to come."""
+        return self._lost.is_set()
+
+    @property
+    def can_send(self) -> bool:
+        """Whether something may leave: there is a link, it is not known to be dead, and it is not being left."""
+        return self.link is not None and not self.is_lost and self.closing is None
+
     # --- life ---
 
     async def run(self) -> None:
@@ -90,7 +103,7 @@ class LiveRoom:
         self._life = asyncio.current_task()
         tasks: list[asyncio.Task[None]] = []
         try:
-            await self._take_over()
+            await take_over(self)
             tasks = [asyncio.create_task(part) for part in (self._stay(), self.echoes.run(), self.interactions.run())]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -141,7 +154,7 @@ class LiveRoom:
 
     async def _join(self) -> None:
         self._lost.clear()
-        self._interrupted_since = None
+        self.signs = Signs(datetime.now(UTC), self.loop.time())
         self.people = People()
         link = self._pending = self._make_link(self.name, self._on_event)
         await link.join(self.claimed.url, self.claimed.token, JOIN_TIMEOUT)
@@ -154,8 +167,7 @@ class LiveRoom:
         now = timezone.now()
         drafts = [self.log.draft("joined", {"session_id": session, "worker": self.desk.worker.name})]
         if self._blind_since is not None:
-            facts = {"from": self._blind_since.isoformat(), "to": now.isoformat(), "reason": self._blind_because}
-            drafts.insert(0, self.log.draft("gap", facts))
+            drafts.insert(0, self._gap(self._blind_since, now, self._blind_because))
         tenure = self.tenure
         await self.desk.write(
             drafts,
@@ -180,41 +192,46 @@ class LiveRoom:
             now = self.loop.time()
             self._judge(now)
             changes: dict[str, object] = {}
-            if now - seen >= SEEN_EVERY and self._interrupted_since is None:
+            if now - seen >= SEEN_EVERY and not self.signs.is_interrupted:
                 seen, changes["last_seen_at"] = now, timezone.now()
             if self.people.changed:
                 self.people.changed = False
                 changes |= {"participants": self.people.listed(), "replica_present": self.replica_present}
-            if changes and not await self.desk.db(claims.update_room, self.tenure, **changes):
-                raise TenureLost
-            if changes:
-                self.desk.ring_tail(self.public_id)
+            if changes:  # by way of the log's writer: after the entries of all that was heard before
+                self.log.later([], partial(claims.update_room, self.tenure, **changes))
 
     def _judge(self, now: float) -> None:
-        if self._interrupted_since is not None and now - self._interrupted_since > INTERRUPTED_FOR:
+        if self.signs.interrupted_for(now) > INTERRUPTED_FOR:
             self.lose("the connection was interrupted and did not come back")
         elif self.people.silent_for(now) > SILENT_FOR:
             self.lose(f"the replica is there and has been silent for {SILENT_FOR:g} s")
 
     async def _rejoin_after_loss(self) -> None:
-        self._blind_since, self._blind_because = datetime.now(UTC), "room_lost"
-        if self._interrupted_since is not None:
-            self._blind_since -= timedelta(seconds=self.loop.time() - self._interrupted_since)
+        self._blind_since, self._blind_because = self.signs.heard_at, "room_lost"
         because = self._lost_because
         await self._drop_link()
         tenure = self.tenure
         await self.desk.write(
-            [self.log.draft("lost", {"reason": because}, is_error=True)],
+            [self.log.draft("lost", {"reason": because}, is_error=True), *self._doubts()],
             lambda: claims.update_room(
                 tenure, state=RoomState.LOST, error=because, participants=[], replica_present=False
             ),
         )
         await self._close_or(BACK_OFF[0])
 
+    def _doubts(self) -> list[Draft]:
+        """Of a link that died: what it took and nobody heard anything after may never have left."""
+        ns = self.signs.unproven() if self._lost.is_set() else []
+        return [self.log.numbers("uncertain", ns, "room_lost")] if ns else []
+
+    def _gap(self, since: datetime, until: datetime, reason: str) -> Draft:
+        """Nobody of ours listened for a while: what others sent then may be missing in the log."""
+        return self.log.draft("gap", {"from": since.isoformat(), "to": until.isoformat(), "reason": reason})
+
     async def _not_joined(self, failure: JoinFailed, tries: int) -> None:
         await self._drop_link()
         if failure.kind == "gone":
-            await self.desk.db(claims.ask_for_sync, self.tenure)
+            await self.desk.insist(claims.ask_for_sync, self.tenure)
         tenure, words = self.tenure, f"Join failed ({failure.kind}), try {tries}: {failure.words}"
         facts = {"kind": failure.kind, "words": failure.words, "try": tries}
         await self.desk.write(
@@ -225,11 +242,12 @@ class LiveRoom:
     async def _leave(self) -> None:
         await self._end_echo_in_hand()
         if self.closing == "ended":
-            await self.desk.db(claims.cancel_after_end, self.tenure)
+            await self.desk.insist(claims.cancel_after_end, self.tenure)
         await self._drop_link()
         tenure = self.tenure
         await self.desk.write(
-            [self.log.draft("left", {"reason": self.closing})], lambda: claims.release(tenure, state=RoomState.IDLE)
+            [self.log.draft("left", {"reason": self.closing}), *self._doubts()],
+            lambda: claims.release(tenure, state=RoomState.IDLE),
         )
 
     async def _end_echo_in_hand(self) -> None:
@@ -250,7 +268,7 @@ class LiveRoom:
 
     async def _failed(self, error: str) -> None:
         soon = timezone.now() + timedelta(seconds=5)
-        await self.desk.db(claims.release, self.tenure, state=RoomState.FAILED, error=error, next_try_at=soon)
+        await self.desk.insist(claims.release, self.tenure, state=RoomState.FAILED, error=error, next_try_at=soon)
 
     async def _drop_link(self) -> None:
         link, self.link = self.link or self._pending, None
@@ -258,19 +276,6 @@ class LiveRoom:
         self.people = People()
         if link is not None:
             await link.leave(LEAVE_TIMEOUT)
-
-    async def _take_over(self) -> None:
-        """What a dead worker left gets its entry and its state in one transaction, before anything is sent."""
-        left = await self.desk.db(hearing.left_behind, self.tenure, self.public_id)
-        drafts = [
-            self.log.numbers("uncertain", ns, "worker_lost", inference_id=inference_id, echo_id=echo_id)
-            for inference_id, echo_id, ns, _ in left
-            if ns
-        ]
-        tenure = self.tenure
-        await self.desk.write(drafts, lambda: outbox.give_up_leftovers(tenure))
-        if any(audio for *_, audio in left):
-            await self.interactions.interrupt_as_system("The worker that was sending audio died before its end.")
 
     async def _close_or(self, seconds: float, also: asyncio.Event | None = None) -> None:
         waiting = [asyncio.ensure_future(event.wait()) for event in (self._close, also) if event is not None]
@@ -283,6 +288,7 @@ class LiveRoom:
     def _on_event(self, event: Event) -> None:
         match event:
             case Heard():
+                self.signs.heard(event.at, self.loop.time())
                 hearing.heard(self, event)
             case Present():
                 if self.people.came(event.participant):
@@ -294,15 +300,19 @@ class LiveRoom:
             case StateChanged(state="left") if self.link is not None and self.closing is None:
                 self.lose("Daily ended the call")
                 self.conversation_is_ending()
-            case Network(event="interrupted"):
-                self._interrupted_since = self._interrupted_since or self.loop.time()
-            case Network(event="connected"):
-                self._interrupted_since = None
+            case Network():
+                self._network(event)
             case Dropped():
                 facts = {"count": event.count, "reason": "inbox_full"}
                 self.log.later([self.log.draft("dropped", facts, is_error=True)])
             case _:
                 logger.debug("%s: %s", self.public_id, event)
+
+    def _network(self, event: Network) -> None:
+        if event.event == "interrupted":
+            self.signs.interrupted(self.loop.time())
+        elif event.event == "connected" and (since := self.signs.connected()):
+            self.log.later([self._gap(since, event.at, "interrupted")])
 
     def replica_here(self, participant_id: str) -> None:
         """The replica shows itself, by what it sends."""
@@ -311,24 +321,27 @@ class LiveRoom:
 
     # --- for the senders ---
 
-    def send(self, message: dict[str, Any], done: Callable[[str | None], None]) -> None:
-        """Hand one message to the SDK, if there is a link."""
+    def send(self, message: dict[str, Any], n: int, done: Callable[[str | None], None]) -> None:
+        """Hand the message that is number `n` of the log to the SDK, if there is a link."""
         if self.link is None:
             self.loop.call_soon(done, "the room was lost")
             return
+        self.signs.handed(n, self.loop.time())
         self.link.send(message, done)
 
-    def send_error(self, words: str) -> None:
-        """A send failed: a dead link says so in these words, and is judged by them."""
+    def send_error(self, words: str, link: Link | None) -> None:
+        """A send over `link` failed: a dead link says so in these words, and is judged by them."""
         if any(sign in words for sign in DEAD_LINK):
-            self.lose(f"a send failed: {words}")
+            self.lose(f"a send failed: {words}", link)
 
     def conversation_is_ending(self) -> None:
         """The replica says so: let a duty ask upstream."""
-        self.loop.create_task(self.desk.db(claims.ask_for_sync, self.tenure))
+        self.loop.create_task(self.desk.insist(claims.ask_for_sync, self.tenure))
 
-    def lose(self, because: str) -> None:
-        """The room is lost: what is being sent stops, and a new link is made."""
+    def lose(self, because: str, link: Link | None = None) -> None:
+        """The room is lost: what is being sent stops, and a new link is made. Not where `link` is an older one."""
+        if link is not None and link is not self.link:
+            return
         if not self._lost.is_set():
             self._lost_because = because
             self._lost.set()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from conversations import outbox
@@ -33,7 +34,7 @@ class RoomLog:
         try:
             return await self._desk.claim(drafts, guard)
         except TenureLost:
-            if self._desk.may_claim() and await self._desk.db(outbox.held, self._tenure):
+            if await self._desk.insist(outbox.held, self._tenure):
                 return None
             raise
 
@@ -48,7 +49,7 @@ class RoomLog:
             written = self._desk.put(drafts, self._desk.held(self._tenure), guard_key=self._tenure)
         else:
             written = self._desk.put(drafts, guard)
-        written.add_done_callback(self._check)
+        written.add_done_callback(partial(self._check, entries=bool(drafts)))
 
     def draft(self, event_type: str, facts: dict[str, Any], *, is_error: bool = False, **columns: Any) -> Draft:
         """An entry of the kind `room`."""
@@ -83,24 +84,19 @@ class RoomLog:
 
     async def not_sent(self, echo: Echo | None, ns: list[int], reason: str, detail: str = "") -> None:
         """These outbound entries were logged and never left."""
-        await self._name("not_sent", echo, ns, reason, detail)
-
-    async def uncertain(self, echo: Echo | None, ns: list[int], reason: str) -> None:
-        """Nobody can tell whether these outbound entries left."""
-        await self._name("uncertain", echo, ns, reason, "")
-
-    async def _name(self, event_type: str, echo: Echo | None, ns: list[int], reason: str, detail: str) -> None:
         whose: dict[str, Any] = {"inference_id": echo.inference_id, "echo_id": echo.pk} if echo else {}
-        draft = self.numbers(event_type, ns, reason, detail=detail, **whose)
+        draft = self.numbers("not_sent", ns, reason, detail=detail, **whose)
         await self._desk.write([draft], self._desk.held(self._tenure))
 
-    def _check(self, future: Future[list[Written]]) -> None:
-        """In the writer's thread: a refusal ends the tenure; any other error is loud."""
+    def _check(self, future: Future[list[Written]], *, entries: bool) -> None:
+        """In the writer's thread: a refusal ends the tenure; any other error is loud; what grew no stream rings."""
         error = None if future.cancelled() else future.exception()
         if isinstance(error, Refused):
             self._loop.call_soon_threadsafe(self._on_refused)
         elif error is not None:
             logger.error("%s: entries were not written: %s", self._public_id, error)
+        elif not entries:
+            self._desk.ring_tail(self._public_id)
 
 
 def ranges(ns: list[int]) -> list[list[int]]:
