@@ -87,14 +87,23 @@ def tool_result(conversation_id: str, tool_call_id: str, output: object, status:
 
 
 def raw(message: object, field: str = "message") -> Message:
-    """Any JSON object, as it is, when daily-python can carry it. Raises `Refusal`, `Unspeakable` or `TooLarge`."""
+    """Any JSON object, floats to 15 digits, that daily-python can carry. Raises `Refusal`, `Unspeakable`, `TooLarge`."""
     if not isinstance(message, Mapping):
         raise Refusal(field, 'Is a JSON object, such as {"event_type": "conversation.interrupt"}.')
     _check_value(message, field, DEEPEST)
     size = wire_size(message)
     if size > LIMIT:
         raise TooLarge(field, f"Has {size:,} bytes as JSON; Daily carries {LIMIT:,} in a message. Shorten it.")
-    return dict(message)
+    return {key: _carried(value) for key, value in message.items()}
+
+
+def _carried(value: Any) -> Any:
+    """Floats as daily-python carries them: it alters the last place of some that have 16 or 17 digits (measured)."""
+    if isinstance(value, float):
+        return float(f"{value:.15g}")
+    if isinstance(value, Mapping):
+        return {key: _carried(inner) for key, inner in value.items()}
+    return [_carried(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def wire_size(message: object) -> int:

@@ -424,3 +424,8 @@ def test_reading_never_raises_and_gives_what_a_database_takes(message: object) -
 @given(st.text())
 def test_every_event_type_has_a_family_of_the_closed_list(event_type: str) -> None:
     assert ix.family(event_type) in ix.FAMILIES
+
+
+def test_floats_of_a_raw_message_have_the_fifteen_digits_that_the_sdk_carries() -> None:
+    message = ix.raw({"event_type": "x", "deep": [{"a": 0.1 + 0.2}, 1.5, 7]})
+    assert message == {"event_type": "x", "deep": [{"a": 0.3}, 1.5, 7]}
