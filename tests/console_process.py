@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.twin_process import TwinProcess
+
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT = 60.0  # seconds
 STOP_LIMIT = 20.0
@@ -33,6 +35,14 @@ class ConsoleProcess:
     process: subprocess.Popen[bytes] = field(repr=False)
     user: str = "admin"
     password: str = field(default="", repr=False)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def api_key(self, label: str = "test") -> str:
+        """A new API key of the first login, made by the command that people use."""
+        return self.manage("create_api_key", "--user", self.user, "--label", label).splitlines()[-1]
 
     def said(self) -> str:
         """What it printed so far."""
@@ -75,13 +85,18 @@ def free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def start_console(data: Path, ports: list[int] | None = None, **settings: str) -> ConsoleProcess:
+def start_console(
+    data: Path, ports: list[int] | None = None, *, twin: TwinProcess | None = None, **settings: str
+) -> ConsoleProcess:
     """Start a console and wait for its /readyz. settings: further environment, such as TWIN_SPEED="50".
 
     ports: console, twin, the twin's Daily; the same ones again for a console that takes up another's data.
+    twin: one that runs already, to be used instead of one of its own.
     """
     data.mkdir(parents=True, exist_ok=True)
     port, twin_port, daily_port = ports or free_ports(3)
+    if twin is not None:
+        twin_port, daily_port = twin.port, twin.daily_port
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     own = {"PORT": port, "TWIN_PORT": twin_port, "TWIN_DAILY_PORT": daily_port, "ECHOADMIN_DATA": data}
     environment = inherited | {name: str(value) for name, value in own.items()} | settings
@@ -118,9 +133,11 @@ def _is_ready(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def running_console(data: Path, ports: list[int] | None = None, **settings: str) -> Iterator[ConsoleProcess]:
+def running_console(
+    data: Path, ports: list[int] | None = None, *, twin: TwinProcess | None = None, **settings: str
+) -> Iterator[ConsoleProcess]:
     """A console, and its twin, for the length of a `with`; both are ended afterwards, whatever happened."""
-    console = start_console(data, ports, **settings)
+    console = start_console(data, ports, twin=twin, **settings)
     try:
         yield console
     finally:

@@ -26,7 +26,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.console_process import free_port, running_console
+from tests.console_process import free_ports, running_console
 from tests.twin_process import TwinProcess, running_twin
 
 RATE, CHUNK = 24_000, 2_400
@@ -103,7 +103,7 @@ def measure_flask(twin: TwinProcess, texts: int) -> dict[str, float]:
     persona = twin.post("/v2/personas", {"persona_name": "Flask", "pipeline_mode": "echo"})
     body = {"replica_id": "re8e740a42", "persona_id": persona["persona_id"]}
     room = twin.post("/v2/conversations", {**body, "properties": {"participant_left_timeout": 600}})
-    port, conversation_id = free_port(), room["conversation_id"]
+    (port,), conversation_id = free_ports(1), room["conversation_id"]
     with flask_app(twin, room, port) as pid, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
 
         def post(**fields: Any) -> float:
@@ -127,7 +127,7 @@ def measure_flask(twin: TwinProcess, texts: int) -> dict[str, float]:
 
 def measure_console(twin: TwinProcess, data: Path, texts: int) -> dict[str, float]:
     """This console over REST, with an API key."""
-    with running_console(data, twin) as console:
+    with running_console(data, twin=twin) as console:
         headers = {"Authorization": f"Bearer {console.api_key()}"}
         with httpx.Client(base_url=f"{console.url}/api/v1", headers=headers, timeout=60) as http:
             persona = http.post("/personas/", json={"persona_name": "Console", "pipeline_mode": "echo"}).json()
