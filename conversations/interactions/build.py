@@ -87,7 +87,7 @@ def tool_result(conversation_id: str, tool_call_id: str, output: object, status:
 
 
 def raw(message: object, field: str = "message") -> Message:
-    """Any JSON object, floats to 15 digits, that daily-python can carry. Raises `Refusal`, `Unspeakable`, `TooLarge`."""
+    """Any JSON object that daily-python can carry, floats to 15 digits. Raises `Refusal`, `Unspeakable`, `TooLarge`."""
     if not isinstance(message, Mapping):
         raise Refusal(field, 'Is a JSON object, such as {"event_type": "conversation.interrupt"}.')
     _check_value(message, field, DEEPEST)
