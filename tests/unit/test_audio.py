@@ -89,7 +89,7 @@ def test_a_long_file_is_never_whole_in_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert total == 300 * 48000
-    assert peak < 3_000_000
+    assert peak < 10_000_000, "the samples alone are 57 MB"
 
 
 def test_the_file_is_left_open_for_its_owner() -> None:
