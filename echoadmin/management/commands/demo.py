@@ -21,7 +21,6 @@ from echoadmin.actors import Actor
 
 RATE = 24_000  # Hz
 PIECE = RATE * 2 // 4  # bytes: a quarter of a second
-PATIENCE = 90.0  # seconds for any one thing to happen
 FINAL = ("spoken", "interrupted", "failed", "unconfirmed", "cancelled", "rejected")
 LONG_TEXT = "This line is long on purpose, so that it can be interrupted while it is being spoken. " * 40
 
@@ -43,6 +42,7 @@ class Command(BaseCommand):
             "--api-key", help="a key with the scopes read, speak and manage (else one is made and revoked)"
         )
         parser.add_argument("--replica", default="re8e740a42", help="the replica to speak with (re8e740a42)")
+        parser.add_argument("--patience", type=float, default=90, help="seconds for any one thing to happen (90)")
         parser.add_argument("--yes", action="store_true", help="go on where the conversation costs money")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         try:
             self._refuse_to_spend(url, options["yes"])
             with _key(options["api_key"]) as key, _client(url, key) as client:
-                walk(Console(client, self.stdout.write), replica=options["replica"])
+                walk(Console(client, self.stdout.write, options["patience"]), replica=options["replica"])
         except httpx.HTTPError as error:
             raise CommandError(
                 f"{url} does not answer as a console does: {error!r}. Is `manage.py serve` running?"
@@ -67,8 +67,8 @@ class Command(BaseCommand):
 class Console:
     """A console's REST API, and what is told of each call."""
 
-    def __init__(self, client: httpx.Client, say: Say) -> None:
-        self.client, self.print = client, say
+    def __init__(self, client: httpx.Client, say: Say, patience: float) -> None:
+        self.client, self.print, self.patience = client, say, patience
         self._began = time.monotonic()
 
     def say(self, what: str) -> None:
@@ -84,10 +84,12 @@ class Console:
 
     def until(self, path: str, done: Callable[[Any], bool], what: str) -> Any:
         """GET `path` until `done` says so of the answer."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while not done(found := self.call("GET", path)):
             if time.monotonic() > deadline:
-                raise CommandError(f"waited {PATIENCE:g} s in vain until {what}; GET {path} says {str(found)[:600]}")
+                raise CommandError(
+                    f"waited {self.patience:g} s in vain until {what}; GET {path} says {str(found)[:600]}"
+                )
             time.sleep(0.05)
         return found
 
