@@ -45,7 +45,7 @@ $(INSTALLED)/%: %
 		echo "making .venv with $$("$$found" --version)"; "$$found" -m venv .venv; \
 	fi
 	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then echo ".venv was made with $$($(PYTHON) --version), and echoadmin needs 3.11 or newer: remove .venv and try again" >&2; exit 1; fi
-	@if ! cmp -s $< $@; then echo "installing $<"; $(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<; fi
+	@if ! cmp -s $< $@; then echo "installing $<"; $(PYTHON) -m pip install -qq --disable-pip-version-check -r $<; fi
 	@mkdir -p $(INSTALLED) && cp $< $@
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
