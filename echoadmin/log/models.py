@@ -11,6 +11,9 @@ from django.db import models
 from django.db.models import Q
 
 from echoadmin.log.chain import GENESIS
+from echoadmin.log.index.models import Mark as Mark
+from echoadmin.log.index.models import Progress as Progress
+from echoadmin.log.index.models import Roll as Roll
 from echoadmin.log.keeping.models import Hold as Hold
 from echoadmin.log.keeping.models import Lease as Lease
 from echoadmin.log.proof.models import Checkpoint as Checkpoint

@@ -11,7 +11,7 @@ from base64 import b64encode
 from bisect import bisect
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from itertools import accumulate
 from random import Random
 from typing import Any
@@ -35,10 +35,67 @@ _PERSONAS = [f"pe_{i:04}" for i in range(40)]
 _PERSONA_WEIGHTS = list(accumulate([1 / (i + 1) for i in range(39)] + [0.002]))
 _ACTORS = [COMMON_ACTOR, "ben", "chloe", "dmitri", "eve", "farid", "grace", RARE_ACTOR]
 _ACTOR_WEIGHTS = list(accumulate([50, 20, 10, 8, 6, 4, 2, 0.02]))
-_SYLLABLES = "ba be bi bo bu da de di do du ka ke ki ko ku la le li lo lu ma me mi mo mu na ne ni no nu ra re ri".split()
-_WORDS = "the a to and you of in is that it for on we are with this have your can will about what now here".split() + [
-    f"{a}{b}{c}" for a in _SYLLABLES for b in _SYLLABLES[:12] for c in _SYLLABLES[:12]
+_SYLLABLES = [
+    "ba",
+    "be",
+    "bi",
+    "bo",
+    "bu",
+    "da",
+    "de",
+    "di",
+    "do",
+    "du",
+    "ka",
+    "ke",
+    "ki",
+    "ko",
+    "ku",
+    "la",
+    "le",
+    "li",
+    "lo",
+    "lu",
+    "ma",
+    "me",
+    "mi",
+    "mo",
+    "mu",
+    "na",
+    "ne",
+    "ni",
+    "no",
+    "nu",
+    "ra",
+    "re",
+    "ri",
 ]
+_WORDS = [
+    "the",
+    "a",
+    "to",
+    "and",
+    "you",
+    "of",
+    "in",
+    "is",
+    "that",
+    "it",
+    "for",
+    "on",
+    "we",
+    "are",
+    "with",
+    "this",
+    "have",
+    "your",
+    "can",
+    "will",
+    "about",
+    "what",
+    "now",
+    "here",
+] + [f"{a}{b}{c}" for a in _SYLLABLES for b in _SYLLABLES[:12] for c in _SYLLABLES[:12]]
 _WORD_WEIGHTS = list(accumulate(1 / (i + 3) for i in range(len(_WORDS))))
 
 
@@ -47,7 +104,7 @@ def samples(clip: int) -> bytes:
     return Random(f"clip {clip}").randbytes(CLIP_SECONDS * RATE * 2)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _encoded(clip: int) -> list[str]:
     pcm = samples(clip)
     return [b64encode(pcm[at : at + CHUNK]).decode() for at in range(0, len(pcm), CHUNK)]
@@ -97,8 +154,15 @@ def _call(stream: str, method: str, path: str, status: int, random: Random, **co
     error = None if status < 400 else "upstream_refused"
     response = {"message": "There is no such conversation."} if error else {"status": "active", "total_count": 3}
     message = {
-        **{"method": method, "path": path, "query": {}, "request": None, "status": status, "response": response},
-        **{"error": error, "seconds": round(random.uniform(0.05, 0.9), 6), "attempt": 1},
+        "method": method,
+        "path": path,
+        "query": {},
+        "request": None,
+        "status": status,
+        "response": response,
+        "error": error,
+        "seconds": round(random.uniform(0.05, 0.9), 6),
+        "attempt": 1,
     }
     route = "/".join(part if len(part) < 9 or part == "conversations" else "{id}" for part in path.split("/"))
     return Draft(stream, "upstream", f"{method} {route}", is_error=bool(error), message=message, **columns)
@@ -135,8 +199,11 @@ class _Conversation:
         self._add(
             Draft(
                 *(self.stream, "app_message", event_type, at, "in", family, sender, name, message.get("inference_id")),
-                epoch=1, seq=self.seq, message={**whole, **message}, said=said,
-            )  # fmt: skip
+                epoch=1,
+                seq=self.seq,
+                message={**whole, **message},
+                said=said,
+            )
         )
 
     def _frame(self) -> None:
@@ -191,8 +258,13 @@ class _Conversation:
         self._add(
             Draft(
                 *(self.stream, "app_message", "conversation.echo", at, "out", "echo", OURS, "echoadmin/a1", inference),
-                self.echo, actor=self.actor, api_key_ref=self.key, epoch=1, message=whole, **columns,
-            )  # fmt: skip
+                self.echo,
+                actor=self.actor,
+                api_key_ref=self.key,
+                epoch=1,
+                message=whole,
+                **columns,
+            )
         )
 
     def _text(self, at: datetime, inference: str) -> None:

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def made(work: tuple[int, datetime, int]) -> tuple[int, list[Any], list[tuple[st
     number, start, keep = work
     first = number * log_mix.BLOCK_STREAMS
     ids = {log_mix.public_id(first + i): first + i + 2 for i in range(log_mix.BLOCK_STREAMS)}
-    heads = {name: (0, GENESIS) for name in ids}
+    heads = dict.fromkeys(ids, (0, GENESIS))
     rows: list[Any] = []
     for stored_at, draft in log_mix.block(number, start)[:keep]:
         prepared = prepare(draft)
@@ -83,7 +83,7 @@ class Filler:
         from django.core.management import call_command
 
         from echoadmin.log.clips import append_samples, new_clip
-        from echoadmin.log.models import Clip, Entry, Stream
+        from echoadmin.log.models import Clip, Stream
 
         call_command("migrate", verbosity=0)
         streams = Stream.objects.filter(public_id__startswith="cv_mix").count()
@@ -105,10 +105,10 @@ class Filler:
         """One block."""
         from django.db import transaction
 
+        from echoadmin.log.clips import stored_time
         from echoadmin.log.models import Stream
         from echoadmin.log.writer.rows import AT, row
         from echoadmin.log.writer.storing import COPY, INSERT
-        from echoadmin.log.clips import stored_time
 
         with transaction.atomic(), self.connection.cursor() as cursor:
             account = Stream.objects.get(pk=1)
@@ -135,9 +135,7 @@ class Filler:
 
         done, start = self.prepare()
         total = -(-self.entries // BLOCK)
-        work = [
-            (i, start + log_mix.SLICE * i, min(BLOCK, self.entries - i * BLOCK)) for i in range(done, total)
-        ]
+        work = [(i, start + log_mix.SLICE * i, min(BLOCK, self.entries - i * BLOCK)) for i in range(done, total)]
         began = time.monotonic()
         put = 0
         with get_context("spawn").Pool(processes, initializer=settle, initargs=(arguments.database_url,)) as pool:
@@ -154,7 +152,9 @@ class Filler:
         with self.connection.cursor() as cursor:
             if self.postgresql:
                 cursor.execute("SET maintenance_work_mem = '1GB'")
-                cursor.execute("SELECT setval(pg_get_serial_sequence('log_stream', 'id'), (SELECT max(id) FROM log_stream))")
+                cursor.execute(
+                    "SELECT setval(pg_get_serial_sequence('log_stream', 'id'), (SELECT max(id) FROM log_stream))"
+                )
             else:
                 cursor.execute("PRAGMA cache_size=-1000000")
         self.change_indexes(make=True)
