@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import base64
 import os
 import subprocess
 import sys
@@ -26,7 +28,9 @@ PRODUCTION = {
     "ECHOADMIN_ALLOWED_HOSTS": "echo.example.com",
     "ECHOADMIN_TRUSTED_PROXIES": "127.0.0.1",
     "ECHOADMIN_ROOMS": "worker",
+    "ECHOADMIN_SIGNING_KEY": base64.b64encode(bytes(32)).decode(),
     "ECHOADMIN_SECRET_KEY": "of fifty characters or more, as a deployment gives one: 0123456789",
+    "ECHOADMIN_SIGNING_KEY": base64.b64encode(bytes(range(32))).decode(),
 }
 
 
@@ -78,6 +82,21 @@ def test_postgresql_needs_a_given_secret_key(tmp_path: Path) -> None:
     refused = manage(tmp_path, "check", **environment)
     assert refused.returncode == 1
     assert "echoadmin.E002" in refused.stderr
+
+
+def test_postgresql_needs_a_given_signing_key(tmp_path: Path) -> None:
+    environment = {name: value for name, value in PRODUCTION.items() if name != "ECHOADMIN_SIGNING_KEY"}
+    refused = manage(tmp_path, "check", **environment)
+    assert refused.returncode == 1
+    assert "echoadmin.E008" in refused.stderr
+
+
+def test_a_signing_key_that_is_none_is_told_without_being_shown(tmp_path: Path) -> None:
+    for wrong in ("c2VjcmV0", "-----BEGIN PRIVATE KEY-----c2VjcmV0", "secrét"):
+        refused = manage(tmp_path, "check", ECHOADMIN_SIGNING_KEY=wrong)
+        assert "echoadmin.E009" in refused.stderr
+        assert "openssl genpkey" in refused.stderr
+        assert wrong not in refused.stderr and "c2VjcmV0" not in refused.stderr
 
 
 def test_sqlite_makes_its_own_secret_key(tmp_path: Path) -> None:
