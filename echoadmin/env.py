@@ -5,6 +5,7 @@ Every secret can also come from a file: NAME_FILE holds the path (Docker and sys
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -104,7 +105,9 @@ def folder(name: str, default: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadSetting(f"{name}={path} can't be made ({error.strerror}); give a folder that can be written to") from error
+        raise BadSetting(
+            f"{name}={path} can't be made ({error.strerror}); give a folder that can be written to"
+        ) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise BadSetting(f"{name}={path} can't be written to; change its owner or give another folder")
     return path
@@ -125,3 +128,8 @@ def secret_file(path: Path, make: Callable[[], str]) -> str:
 def new_secret() -> str:
     """64 random characters, safe in a URL."""
     return secrets.token_urlsafe(48)
+
+
+def new_signing_key() -> str:
+    """The seed of an Ed25519 key: 32 random bytes as base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode("ascii")

@@ -79,6 +79,19 @@ ECHO_STOP_EXTRA = env.number("ECHO_STOP_EXTRA", 10, 0.1, 120)
 ECHO_STALL_DEADLINE = env.number("ECHO_STALL_DEADLINE", 2, 0.1, 60)
 INTERRUPT_DEADLINE = env.number("INTERRUPT_DEADLINE", 2, 0.1, 30)
 
+# --- the log: what signs its checkpoints, and how long entries are kept ----------------------------------------------
+SIGNING_KEY_GIVEN = bool(env.secret("ECHOADMIN_SIGNING_KEY"))
+SIGNING_KEY = env.secret("ECHOADMIN_SIGNING_KEY") or env.secret_file(DATA / "signing_key", env.new_signing_key)
+OLD_SIGNING_KEYS = env.words("ECHOADMIN_OLD_SIGNING_KEYS")  # public ones, base64: what they signed is still trusted
+LOG_CHECKPOINT_ENTRIES = env.integer("LOG_CHECKPOINT_ENTRIES", 10_000, 1, 10_000_000)  # or an hour, what comes first
+LOG_KEPT_APART = (  # families and kinds of entries
+    *("presence", "speaking", "utterance", "echo", "tool", "context"),
+    *("room", "app_message", "upstream", "webhook", "operator"),
+)
+# Days by family or kind, "" for the rest; None: not said, 0: for good.
+LOG_KEEP_DAYS = {name: env.optional_number(f"LOG_KEEP_DAYS_{name.upper()}") for name in LOG_KEPT_APART}
+LOG_KEEP_DAYS[""] = env.optional_number("LOG_KEEP_DAYS")
+
 # --- workers ---------------------------------------------------------------------------------------------------------
 ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")
 WORKER = env.text("ECHOADMIN_WORKER")  # "" → made from the host's name
@@ -180,7 +193,8 @@ if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000},
+            # redis-py gives up on a read after 5 s, which is just how long the layer waits for a message.
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 30}], "capacity": 1000},
         }
     }
 else:

@@ -13,7 +13,9 @@ class LogConfig(AppConfig):
     label = "log"
 
     def ready(self) -> None:
-        """Have the database's guards made with its tables."""
+        """Have the database's guards made with its tables; make the duties, runs and checks known."""
+        from echoadmin.log import duties  # noqa: F401
+        from echoadmin.log.proof import checks, runs  # noqa: F401
         from echoadmin.log.proof.guarding import after_migrate
 
         post_migrate.connect(after_migrate, sender=self)
