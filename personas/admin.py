@@ -15,8 +15,9 @@ from unfold.decorators import display
 
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
+from echoadmin.actors import Actor
 from echoadmin.form_tokens import make_once, new_token
-from echoadmin.mirror.admin import MirroredAdmin
+from echoadmin.mirror.admin import CreatedAdmin, MirroredAdmin
 from echoadmin.pages import button, draw, pretty, require_role, tell
 from echoadmin.read_only import Facts, address
 from echoadmin.shown import NOTHING, code, link, state
@@ -30,7 +31,7 @@ from personas.presets import echo_persona
 
 
 @admin.register(Persona)
-class PersonaAdmin(MirroredAdmin):
+class PersonaAdmin(CreatedAdmin):
     """Personas: echo ones are what the console is for; the others are mirrored and made from JSON."""
 
     list_display = (
@@ -66,7 +67,7 @@ class PersonaAdmin(MirroredAdmin):
     def more_context(self, request: HttpRequest, row: Persona) -> dict[str, Any]:
         usable = row.state == "live" and row.upstream_id
         own = row.persona_type != "system"
-        return {
+        return super().more_context(request, row) | {
             "can_start": usable and may(request.user, "manager"),
             "can_change": usable and own and may(request.user, "manager"),
             "patch_form": PatchPersonaForm(initial={"token": new_token()}),
@@ -80,10 +81,17 @@ class PersonaAdmin(MirroredAdmin):
 
     def custom_paths(self) -> list[Any]:
         return [
+            *super().custom_paths(),
             ("sync/", "sync", self.sync),
             ("<str:object_id>/change/patch/", "patch", self.patch),
             ("<str:object_id>/change/delete-upstream/", "delete_upstream", self.delete_upstream),
         ]
+
+    def adopt_row(self, who: Actor, row: Persona, upstream_id: str) -> None:
+        services.adopt_persona(actor=who, persona=row, persona_id=upstream_id)
+
+    def give_up_row(self, who: Actor, row: Persona) -> None:
+        services.give_up_persona(actor=who, persona=row)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Make a persona: an echo one by its name, any other by its JSON (?kind=json)."""

@@ -33,12 +33,13 @@ class OnceForm(forms.Form):
 
         message, way_out = words_of(error)
         named: dict[str, list[str]] = dict(getattr(error, "fields", None) or {})
-        if not named and getattr(error, "field", ""):
-            named = {str(error.field): [message]}
+        field = str(getattr(error, "field", ""))
+        if field and not named:
+            named = {field: [message]}
         for name, wrongs in named.items():
-            field = self.field_of(name)
+            own = self.field_of(name)
             for wrong in wrongs:
-                self.add_error(field, wrong if field else f"{name}: {wrong}")
+                self.add_error(own, wrong if own else f"{name}: {wrong}")
         if not named or isinstance(error, TavusError):
             self.add_error(None, " ".join(part for part in (message, way_out) if part))
 

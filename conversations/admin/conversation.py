@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from conversations import interactions
 from conversations.admin.speaking import SpeakingPaths
 from conversations.admin.state import page_state, room_of
 from conversations.forms import NewConversationForm
@@ -20,10 +21,11 @@ from conversations.models import Conversation
 from conversations.services import mirroring, rooms
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
+from echoadmin.actors import Actor
 from echoadmin.form_tokens import make_once, new_token
 from echoadmin.log.models import Stream
-from echoadmin.mirror.admin import MirroredAdmin
-from echoadmin.pages import button, draw, log_address, require_role, tell
+from echoadmin.mirror.admin import CreatedAdmin
+from echoadmin.pages import button, draw, log_address, pretty, require_role, tell
 from echoadmin.read_only import Facts, address
 from echoadmin.shown import NOTHING, code, lasting, link, money, price_words, state
 from echoadmin.tavus.errors import TavusError
@@ -41,7 +43,7 @@ def face_of(row: Conversation) -> Replica | None:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(SpeakingPaths, MirroredAdmin):
+class ConversationAdmin(SpeakingPaths, CreatedAdmin):
     """Conversations: what costs money."""
 
     list_display = (
@@ -96,6 +98,7 @@ class ConversationAdmin(SpeakingPaths, MirroredAdmin):
     def custom_paths(self) -> list[Any]:
         one = "<str:object_id>/change/"
         return [
+            *super().custom_paths(),
             ("sync/", "sync_all", self.sync_all),
             (one + "join/", "join", self.join),
             (one + "leave/", "leave", self.leave),
@@ -130,7 +133,7 @@ class ConversationAdmin(SpeakingPaths, MirroredAdmin):
     def more_context(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
         face = face_of(row)
         last_n = Stream.objects.filter(public_id=row.public_id).values_list("last_n", flat=True).first() or 0
-        return {
+        return super().more_context(request, row) | {
             "live": page_state(row),
             "may_speak": may(request.user, "operator"),
             "may_manage": may(request.user, "manager"),
@@ -140,6 +143,7 @@ class ConversationAdmin(SpeakingPaths, MirroredAdmin):
             "picture": picture(face),
             "initials": initials(face) if face else "",
             "documents_closed": True,
+            "example": pretty(interactions.sensitivity(row.upstream_id or "", pause="low")),
             "max_characters": settings.ECHO_MAX_CHARACTERS,
             "leaving_ends_it": row.participant_left_timeout == 0,
         }
@@ -148,6 +152,12 @@ class ConversationAdmin(SpeakingPaths, MirroredAdmin):
         """What the page shows, as JSON, for the page's own script."""
         require_role(request, "auditor", "see conversations")
         return JsonResponse(page_state(self.find(request, object_id)))
+
+    def adopt_row(self, who: Actor, row: Conversation, upstream_id: str) -> None:
+        mirroring.adopt_conversation(actor=who, conversation=row, conversation_id=upstream_id)
+
+    def give_up_row(self, who: Actor, row: Conversation) -> None:
+        mirroring.give_up_conversation(actor=who, conversation=row)
 
     # a new one
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -47,6 +48,7 @@ class SentAdmin(ReadOnlyAdmin):
 class EchoAdmin(SentAdmin):
     """Every utterance: what was to be said, and how far it got."""
 
+    detail_template = "conversations/echo.html"
     list_display = (
         "shown_words",
         "shown_state",
@@ -87,6 +89,11 @@ class EchoAdmin(SentAdmin):
             *times,
             ("In the log", link(log_address(conversation=row.conversation.public_id, echo=str(row.pk)), "its entries")),
         ]
+
+    def more_context(self, request: HttpRequest, row: Echo) -> dict[str, Any]:
+        """Where an audio echo's sound is."""
+        path = f"/api/v1/conversations/{row.conversation.public_id}/echoes/{quote(row.inference_id)}/audio/"
+        return {"sound": path if row.clip_id else ""}
 
     def documents(self, row: Echo) -> list[tuple[str, str]]:
         return [("What is said", row.text)] if row.text else []

@@ -5,8 +5,9 @@ Each answers a script with JSON, and a form with the page.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,11 +17,22 @@ from django.shortcuts import redirect
 from conversations import audio
 from conversations.admin.state import echo_state
 from conversations.models import Conversation, Echo
+from conversations.refusals import Refusal
 from conversations.services import speaking
 from echoadmin.accounts.acting import actor
 from echoadmin.pages import button, tell, wants_json, words_of
 from echoadmin.read_only import address
 from echoadmin.tavus.errors import TavusError
+
+
+def parsed_message(text: str) -> Any:
+    """The JSON of an interaction that was typed. Raises Refusal that says where it breaks."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Refusal("message", f"This is no JSON: {error.msg} in line {error.lineno}.") from error
+    except RecursionError as error:
+        raise Refusal("message", "This JSON is nested too deeply.") from error
 
 
 class SpeakingPaths:
@@ -33,6 +45,7 @@ class SpeakingPaths:
         return [
             (one + "speak/", "speak", self.speak),
             (one + "interrupt/", "interrupt", self.interrupt),
+            (one + "send/", "send", self.send),
             (one + "echoes/<str:inference_id>/cancel/", "cancel", self.cancel),
             (one + "echoes/<str:inference_id>/again/", "again", self.again),
         ]
@@ -48,7 +61,7 @@ class SpeakingPaths:
         def do() -> dict[str, Any]:
             if upload is None:
                 return echo_state(speaking.speak_text(text=request.POST.get("text", ""), **who))
-            pcm = audio.decode(upload.file, field="audio", max_seconds=settings.ECHO_MAX_SECONDS)
+            pcm = audio.decode(cast(BinaryIO, upload.file), field="audio", max_seconds=settings.ECHO_MAX_SECONDS)
             return echo_state(speaking.speak_audio(pcm=pcm, sample_rate=audio.RATE, **who))
 
         return self._answer(request, row, do, 202)
@@ -63,6 +76,18 @@ class SpeakingPaths:
             return {"cancelled": asked.cancelled, "interaction": asked.interaction.pk}
 
         return self._answer(request, row, do)
+
+    @button("operator", "send an interaction")
+    def send(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Any other interaction, as JSON."""
+        row = self.find(request, object_id)
+
+        def do() -> dict[str, Any]:
+            message = parsed_message(request.POST.get("message", ""))
+            sent = speaking.send_interaction(actor=actor(request), conversation=row, message=message)
+            return {"interaction": sent.pk, "state": sent.state}
+
+        return self._answer(request, row, do, 202)
 
     @button("operator", "cancel what is queued")
     def cancel(self, request: HttpRequest, object_id: str, inference_id: str) -> HttpResponseBase:

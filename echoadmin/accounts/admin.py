@@ -75,13 +75,13 @@ class RoleField(forms.ChoiceField):
         super().__init__(choices=choices, required=False, widget=UnfoldAdminSelectWidget)
 
 
-class NewUserForm(UserCreationForm):  # type: ignore[misc]
+class NewUserForm(UserCreationForm):
     """Name, password, role."""
 
     role = RoleField()
 
 
-class UserForm(UserChangeForm):  # type: ignore[misc]
+class UserForm(UserChangeForm):
     """The user with their role."""
 
     role = RoleField()
@@ -90,10 +90,14 @@ class UserForm(UserChangeForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         mine = set(self.instance.groups.values_list("name", flat=True)) if self.instance.pk else set()
         self.fields["role"].initial = next((role for role in reversed(ROLES) if role in mine), "")
+        if self.instance.is_superuser:
+            self.fields["role"].initial = "admin"
+            self.fields["role"].disabled = True
+            self.fields["role"].help_text = "Made by createsuperuser or at the first start: always an admin."
 
 
 @admin.register(User)
-class UserAdmin(ForAdmins, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+class UserAdmin(ForAdmins, DjangoUserAdmin, ModelAdmin):
     """People. A role is what they may do."""
 
     form = UserForm

@@ -17,6 +17,7 @@ from echoadmin.read_only import ReadOnlyAdmin
 from echoadmin.shown import code, size, when
 
 PAGE = 100
+NOISE = ("system.replica_present", "system.pal_present", "system.heartbeat", "conversation.utterance.streaming")
 FAMILIES = ("echo", "speaking", "utterance", "presence", "tool", "context", "room", "other")
 MARKS = {"upstream": "http", "operator": "op", "webhook": "hook", "room": "room"}
 WORDS = 160  # characters of an entry's summary
@@ -37,14 +38,16 @@ class EntryAdmin(ReadOnlyAdmin):
         )
         try:
             found = reader.filtered({name: value for name, value in asked.items() if value})
-            page = reader.page(
-                found.defer("body", "leaf", "digest", "body_sha256"), request.GET.get("cursor") or None, PAGE
-            )
+            found = found.defer("body", "leaf", "digest", "body_sha256")
+            context["noise"] = bool(request.GET.get("noise"))
+            if not (context["noise"] or asked["event_type"] or asked["family"]):
+                found = found.exclude(event_type__in=NOISE)
+            page = reader.page(found, request.GET.get("cursor") or None, PAGE)
         except reader.FilterError as error:
             return draw(request, "log/list.html", context | {"errors": error.fields}, 400)
         except reader.CursorError as error:
             return draw(request, "log/list.html", context | {"errors": {"cursor": [str(error)]}}, 400)
-        context["entries"] = [_line(entry) for entry in page.rows]
+        context["entries"] = [_line(entry) for entry in page.rows] if asked["inference_id"] else _lines(page.rows)
         context |= {"older": _beside(request, page.next), "newer": _beside(request, page.previous)}
         return draw(request, "log/list.html", context)
 
@@ -85,6 +88,22 @@ def _body(entry: Entry) -> str:
     return pretty(reader.message(entry, audio=False))
 
 
+def _lines(entries: list[Entry]) -> list[dict[str, Any]]:
+    """The rows of the list; the messages of one echo are one row, at its newest."""
+    lines: list[dict[str, Any]] = []
+    spoken: dict[tuple[str | None, str], dict[str, Any]] = {}
+    for entry in entries:
+        is_piece = entry.direction == Direction.OUT and entry.clip_bytes and entry.inference_id
+        echo = (entry.conversation_ref, entry.inference_id or "")
+        if is_piece and echo in spoken:
+            spoken[echo]["pieces"] += 1
+            continue
+        lines.append(_line(entry))
+        if is_piece:
+            spoken[echo] = lines[-1]
+    return lines
+
+
 def _line(entry: Entry) -> dict[str, Any]:
     """A row of the list."""
     words = (entry.said or "")[:WORDS]
@@ -100,6 +119,8 @@ def _line(entry: Entry) -> dict[str, Any]:
         "who": entry.actor or entry.sender_name or "",
         "is_error": entry.is_error,
         "late": entry.late,
+        "pieces": 1,
+        "inference_id": entry.inference_id,
         "conversation": entry.conversation_ref,
         "address": reverse("admin:log_entry_change", args=[entry.pk]),
         "body_address": reverse("admin:log_entry_body", args=[entry.pk]),

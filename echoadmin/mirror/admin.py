@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from echoadmin.read_only import Facts, ReadOnlyAdmin, document
+from echoadmin.accounts.acting import actor
+from echoadmin.accounts.roles import may
+from echoadmin.actors import Actor
+from echoadmin.pages import button, tell
+from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document
 from echoadmin.shown import code, state, when
+from echoadmin.tavus.errors import TavusError
 
 
 class MirroredAdmin(ReadOnlyAdmin):
@@ -57,3 +64,46 @@ class MirroredAdmin(ReadOnlyAdmin):
     def shown_made(self, row: Any) -> SafeString:
         """When it was made."""
         return when(row.upstream_created_at or row.created_at)
+
+
+class CreatedAdmin(MirroredAdmin):
+    """Of what is created from here: a row whose answer was lost can be settled by a person."""
+
+    def adopt_row(self, who: Actor, row: Any, upstream_id: str) -> None:
+        """Upstream's object is this row."""
+        raise NotImplementedError
+
+    def give_up_row(self, who: Actor, row: Any) -> None:
+        """Upstream never made it."""
+        raise NotImplementedError
+
+    def more_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return {"may_settle": row.state == "unknown" and may(request.user, "manager")}
+
+    def custom_paths(self) -> list[Any]:
+        return [
+            ("<str:object_id>/change/adopt/", "adopt", self.adopt),
+            ("<str:object_id>/change/give-up/", "give_up", self.give_up),
+        ]
+
+    @button("manager", "settle what is unknown")
+    def adopt(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """A person has found it at Tavus."""
+        row = self.find(request, object_id)
+        try:
+            self.adopt_row(actor(request), row, request.POST.get("upstream_id", "").strip())
+            messages.success(request, "It is known again, as Tavus has it.")
+        except (TavusError, ValueError) as error:
+            tell(request, error)
+        return redirect(address(row))
+
+    @button("manager", "settle what is unknown")
+    def give_up(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """A person has looked, and it is not there."""
+        row = self.find(request, object_id)
+        try:
+            self.give_up_row(actor(request), row)
+            messages.success(request, "It is settled: Tavus never made it.")
+        except (TavusError, ValueError) as error:
+            tell(request, error)
+        return redirect(address(row))

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.chromium import ARGUMENTS, chromium
 from tests.console_process import ConsoleProcess, running_console
 
 OPEN = Callable[..., Page]
+
+expect.set_options(timeout=30_000)  # ms; a condition is waited for, and a busy machine takes its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,7 +86,7 @@ def opened(browser: Browser, console: ConsoleProcess, signed_in: str) -> Iterato
             timezone_id="Asia/Kolkata",
             locale="en-GB",
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         watch(page)

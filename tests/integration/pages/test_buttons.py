@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 
-from conversations.models import Conversation, Echo, Room
+from conversations.models import Conversation, Echo, Interaction, Room
 from tests import make
 from tests.twin_process import TwinProcess
 
@@ -147,3 +148,15 @@ def test_the_composer_is_off_when_the_conversation_has_ended(visitor: Visitor) -
     row = make.room(conversation__status="ended").conversation
     state = visitor("operator").get(f"{base(row)}state/").json()
     assert (state["can_speak"], state["hint"].split(".")[0]) == (False, "This conversation has ended")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_interaction_is_sent_as_json(visitor: Visitor) -> None:
+    row, client = make.room().conversation, visitor("operator")
+    message = {"message_type": "conversation", "event_type": "conversation.respond", "properties": {"text": "Hi."}}
+    answer = client.post(f"{base(row)}send/", {"message": json.dumps(message)}, headers=JSON)
+    assert answer.status_code == 202
+    assert Interaction.objects.get().event_type == "conversation.respond"
+    for wrong in ("", "{", "[]", '{"event_type": "conversation.echo"}'):
+        assert client.post(f"{base(row)}send/", {"message": wrong}, headers=JSON).status_code == 400, wrong
+    assert Interaction.objects.count() == 1

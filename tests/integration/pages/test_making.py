@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from conversations.models import Conversation, Room
-from personas.models import Persona
+from personas.models import Persona, Replica
 from tests import make
 from tests.twin_process import TwinProcess
 
@@ -145,3 +145,42 @@ def test_a_persona_is_changed_by_a_patch_and_deleted(manager: Client, twin: Twin
     manager.post(base + "delete-upstream/")
     row.refresh_from_db()
     assert row.state == "gone"
+
+
+def lost(manager: Client, twin: TwinProcess, when: str) -> Conversation:
+    """A conversation of which nobody knows whether Tavus made it."""
+    twin.fault("cut", method="POST", path="/v2/conversations", when=when)
+    start(manager, name="Lost", create_only="1")
+    return Conversation.objects.get(name="Lost", state="unknown")
+
+
+def test_a_lost_conversation_is_adopted_by_a_person(manager: Client, twin: TwinProcess) -> None:
+    row = lost(manager, twin, "after")
+    listed = twin.get("/v2/conversations?status=active&limit=100")["data"]
+    theirs = next(one["conversation_id"] for one in listed if one["conversation_name"] == "Lost")
+    base = f"/admin/conversations/conversation/{row.public_id}/change/"
+    page = manager.post(base + "adopt/", {"upstream_id": "c-nowhere"}, follow=True).content.decode()
+    assert "errornote" in page
+    manager.post(base + "adopt/", {"upstream_id": theirs})
+    row.refresh_from_db()
+    assert (row.state, row.upstream_id) == ("live", theirs)
+
+
+def test_a_conversation_that_was_never_made_is_given_up(manager: Client, twin: TwinProcess) -> None:
+    row = lost(manager, twin, "before")
+    manager.post(f"/admin/conversations/conversation/{row.public_id}/change/give-up/")
+    row.refresh_from_db()
+    assert row.state == "rejected"
+
+
+def test_a_replicas_picture_comes_from_the_consoles_own_host(manager: Client, twin: TwinProcess) -> None:
+    row = Replica.objects.exclude(thumbnail_url="").first()
+    assert row is not None
+    answer = manager.get(f"/admin/personas/replica/{row.public_id}/picture/")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].partition("/")[0] in ("image", "video")
+    assert row.thumbnail_url not in manager.get("/admin/personas/replica/").content.decode()
+    row.thumbnail_url = "http://169.254.169.254/latest/meta-data/"
+    row.save()
+    refused = manager.get(f"/admin/personas/replica/{row.public_id}/picture/")
+    assert refused.status_code == 404
