@@ -195,6 +195,7 @@ def perform(run: Run, closing: threading.Event | None = None) -> None:
         ended = {"state": RunState.FAILED, "error": str(broken), "result": broken.result}
     except Exception as error:
         logger.exception("run %s failed", run)
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
         ended = {"state": RunState.FAILED, "error": f"{type(error).__name__}: {error}"}
     held.finish(**ended)

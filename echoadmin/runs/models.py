@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Length
 
 from echoadmin.public_ids import new_public_id
 
@@ -81,7 +82,7 @@ class Run(models.Model):
     def file(self, first: int = 0) -> Iterator[bytes]:
         """The result's bytes from number `first` on, part by part."""
         at = 0
-        for n, size in self.parts.order_by("n").values_list("n", models.functions.Length("data")):
+        for n, size in self.parts.order_by("n").values_list("n", Length("data")):
             if at + size > first:
                 yield bytes(self.parts.values_list("data", flat=True).get(n=n))[max(0, first - at) :]
             at += size
