@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 
+from echoadmin import consoles
 from echoadmin.installation import WrongMode, refuse_other_mode
 
 Apps = Sequence[AppConfig] | None
@@ -77,38 +78,27 @@ def workers_without_redis(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
 
 
 @register(Tags.database)
-def database_is_of_this_mode(
+def database_can_be_used(
     app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """A database belongs to one mode for good."""
+    """It answers, belongs to this mode, and has one console, or Redis between several."""
     if "default" not in (databases or ()):
         return []
     try:
         refuse_other_mode(settings.MODE)
+        return _several_consoles()
     except WrongMode as reason:
         return [Error(f"{reason}.", id="echoadmin.E004")]
     except DatabaseError as error:
         where = connections["default"].settings_dict["HOST"] or connections["default"].settings_dict["NAME"]
-        return [
-            Error(f"The database at {where} does not answer: {error}", hint="See DATABASE_URL.", id="echoadmin.E005")
-        ]
-    return []
+        says = f"The database at {where} does not answer: {error}"
+        return [Error(says, hint="See DATABASE_URL.", id="echoadmin.E005")]
 
 
-@register(Tags.database)
-def one_console_without_redis(
-    app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
-    """Several living consoles need Redis between them."""
-    from echoadmin import consoles
-
-    if "default" not in (databases or ()) or settings.REDIS_URL:
+def _several_consoles() -> list[CheckMessage]:
+    if settings.REDIS_URL or not consoles.known():
         return []
-    try:
-        several = len(consoles.living_others()) > 1
-    except DatabaseError:
-        return []  # the tables are not there yet, or the check above has said it
-    if not several:
+    if len(consoles.living_others()) < 2:
         return []
     return [
         Error(

@@ -36,6 +36,11 @@ def machine() -> str:
     return f"{socket.gethostname()}/{boot}/{inside}"
 
 
+def known() -> bool:
+    """Whether this database has a table of consoles yet."""
+    return Console._meta.db_table in connection.introspection.table_names()
+
+
 def living_others() -> list[Console]:
     """The other consoles whose lease lasts and which can be alive; a dead pid of this machine is none."""
     lasting = Console.objects.filter(lease_until__gt=Now()).exclude(name=_own_name())

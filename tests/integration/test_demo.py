@@ -15,6 +15,8 @@ import pytest
 from tests.console_process import ROOT, ConsoleProcess, running_console
 from tests.twin_process import TwinProcess, running_twin
 
+pytestmark = pytest.mark.own_database
+
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:

@@ -24,6 +24,7 @@ from echoadmin.processes import alive
 from tests.twin_process import running_twin
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.own_database
 PATIENCE = 60.0  # seconds; a limit for a slow machine, never a measure
 
 

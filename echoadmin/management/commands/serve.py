@@ -17,6 +17,7 @@ from echoadmin.serving.ports import PortTaken
 
 class Command(BaseCommand):
     help = "Run the console: brings the database up to date, makes the first login, and serves until Ctrl-C."
+    requires_system_checks = []  # `handle` makes them, the database's among them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", help="the address to listen on (HOST, 127.0.0.1)")
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         given = {name.upper(): str(options[name]) for name in ("host", "port") if options[name] is not None}
         if any(str(getattr(settings, name)) != value for name, value in given.items()):
             _again_with(given)
+        self.check(databases=["default"])
         from echoadmin.serving.console import serve
 
         try:
