@@ -55,6 +55,8 @@ def name(stream: str, row: Row, previous: bytes, following: Row | None, last_n: 
             return finding("changed", "its message is gone, and nothing says that it was erased")
         return finding("changed", "its message is not the one that was logged")
     if not own and (old := old_number(row, last_n)) is not None:
+        if old < row.n:  # and that number has been looked at already
+            return finding("inserted", f"this is a copy of entry {old}")
         return finding("moved", f"this is the entry that was number {old}")
     if following is not None and following.n == row.n + 1 and _was(following, row.n):
         return finding("inserted", f"the entry that had this number is number {following.n} now")

@@ -131,11 +131,13 @@ class Verification:
             state.place = walk.place
             if finding is not None:
                 state.findings.append(finding)
+                break
             yield state
         state.done += state.place.n
         state.streams += 1
         state.place = Place()
         state.stream = stream + 1 if self._only is None else -1
+        yield state  # a finding and the end of its stream are kept together
 
     def _streams(self) -> Iterator[int]:
         """The rows of the streams still to be looked at, ascending."""
