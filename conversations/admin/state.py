@@ -76,6 +76,7 @@ def composer(conversation: Conversation, room: Room | None) -> tuple[bool, str]:
 def echo_state(echo: Echo) -> dict[str, Any]:
     """One echo, in the names of the API."""
     return {
+        "id": echo.pk,
         "inference_id": echo.inference_id,
         "modality": echo.modality,
         "text": echo.text,

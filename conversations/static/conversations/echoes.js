@@ -29,7 +29,7 @@ export class Echoes {
   }
 
   row(id) {
-    const found = this.list.querySelector(`[data-echo="${CSS.escape(id)}"]`);
+    const found = this.list.querySelector(`li[data-echo="${CSS.escape(id)}"]`);
     if (found) return found;
     const row = this.template.content.firstElementChild.cloneNode(true);
     row.dataset.echo = id;
@@ -48,6 +48,9 @@ export class Echoes {
     write("length", echo.seconds ? `${echo.modality === "audio" ? "" : "≈ "}${lasting(echo.seconds)}` : "");
     write("steps", steps(echo.times ?? {}));
     write("why", [echo.reason, echo.detail].filter(Boolean).join(": "));
+    const hear = row.querySelector('[data-field="hear"]');
+    hear.hidden = echo.modality !== "audio";
+    hear.href = this.page.dataset.echo.replace("/0/", `/${echo.id}/`);
     const may = this.page.dataset.maySpeak === "yes";
     const active = this.standing.state?.is_active ?? true;
     row.querySelector('[data-do="cancel"]').hidden = !may || !WAITING.includes(echo.state);
@@ -58,7 +61,7 @@ export class Echoes {
   async act(event) {
     const button = event.target.closest("button[data-do]");
     if (!button || button.disabled) return;
-    const id = button.closest("[data-echo]").dataset.echo;
+    const id = button.closest("li[data-echo]").dataset.echo;
     button.disabled = true;
     const done = await post(this.page, `echoes/${encodeURIComponent(id)}/${button.dataset.do}/`);
     button.disabled = false;
