@@ -11,7 +11,8 @@ from conversations.models.echo import FINAL_STATES
 from conversations.serializers import echo_dict
 from echoadmin.log import reader
 from echoadmin.log.api import shown
-from echoadmin.log.cursors import read_cursor
+from echoadmin.log.cursors import Cursor, read_cursor
+from echoadmin.log.models import Entry
 
 BATCH = 200
 MOST_OPEN = 500
@@ -66,12 +67,14 @@ class LogTail:
     """Entries of all conversations after a cursor, each with the cursor to go on from."""
 
     def __init__(self, cursor: str | None, filters: dict[str, Any], *, audio: bool) -> None:
-        self.cursor = cursor
         self._filters = filters
         self._audio = audio
         self._fingerprint = reader.filtered(filters).fingerprint
-        if cursor is not None:
-            read_cursor(cursor, self._fingerprint, "tail")  # a bad one is told now
+        if cursor is None:
+            newest = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
+            cursor = str(Cursor(self._fingerprint, "tail", newest))
+        read_cursor(cursor, self._fingerprint, "tail")  # a bad one is told now
+        self.cursor = cursor
         self._told = False  # whether caught_up was ever said
 
     def look(self) -> tuple[list[dict[str, Any]], bool]:

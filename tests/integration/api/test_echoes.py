@@ -357,7 +357,6 @@ def test_the_answer_waits_until_it_is_as_far_as_asked(
     assert (response.status_code, response.json()["state"]) == (202, columns["state"])
 
 
-@pytest.mark.django_db(transaction=True)
 def test_it_waits_only_so_long(client: APIClient, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conversations.api.echoes.WAIT", 0.1)
     response = client.post(f"{url}echoes/?wait=spoken", {"text": "Hello."}, headers={"Idempotency-Key": "k"})
@@ -366,7 +365,6 @@ def test_it_waits_only_so_long(client: APIClient, url: str, monkeypatch: pytest.
     assert again.json()["inference_id"] == response.json()["inference_id"]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_when_too_many_wait_the_answer_comes_at_once(
     client: APIClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def url(transactional_db: None) -> str:
+def url(db: None) -> str:
     return f"/api/v1/conversations/{make.room().conversation.public_id}/echoes/"
 
 
@@ -94,6 +94,7 @@ def test_a_request_that_breaks_frees_its_key(client_of: ClientOf, url: str, monk
     assert client.post(url, HELLO, headers={"Idempotency-Key": "k"}).status_code == 202
 
 
+@pytest.mark.django_db(transaction=True)
 def test_many_at_once_make_one(client_of: ClientOf, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idempotency, "WAIT", 20.0)
     clients = [client_of("operator") for _ in range(6)]

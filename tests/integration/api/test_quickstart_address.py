@@ -14,7 +14,7 @@ from conversations.models import Conversation, Echo, EchoState
 from echoadmin.log import clips
 from tests import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., APIClient]
 URL = "/send_audio_message"
 SENT = {"status": "Message sent successfully"}
@@ -27,7 +27,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
 
 @pytest.fixture
-def conversation(transactional_db: None) -> Conversation:
+def conversation(db: None) -> Conversation:
     return Conversation.objects.get(pk=make.room().conversation.pk)
 
 

@@ -23,7 +23,7 @@ EMOJI = 'He said: "🙂" and then, after a while, \\ went on. '
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
-    with running_console(tmp_path_factory.mktemp("console"), TWIN_SPEED="20") as running:
+    with running_console(tmp_path_factory.mktemp("console"), TWIN_SPEED="100") as running:
         yield running
 
 
@@ -72,7 +72,7 @@ def test_a_text_is_spoken_before_the_answer_when_asked_so(api: httpx.Client, url
 def test_a_long_text_goes_out_in_parts_that_daily_carries(
     api: httpx.Client, console: ConsoleProcess, conversation: dict[str, Any], url: str
 ) -> None:
-    text = EMOJI * 150
+    text = EMOJI * 90
     told = api.post(f"{url}echoes/?wait=spoken", json={"text": text, "inference_id": "long"}).json()
     assert (told["state"], told["chunks"] > 1) == ("spoken", True)
     sent = [
