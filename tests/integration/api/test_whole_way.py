@@ -17,6 +17,7 @@ import websockets
 
 from tests.console_process import ConsoleProcess, running_console
 
+pytestmark = pytest.mark.own_database
 PATIENCE = 30.0
 EMOJI = 'He said: "🙂" and then, after a while, \\ went on. '
 
