@@ -20,6 +20,7 @@ from tests.twin_process import TwinProcess
 
 ANA = Actor(name="ana", source="rest", request_id="req-1")
 RATE = 24_000
+AGREE_LIMIT = 5.0  # s; the log may be behind by what is being written
 TIME_LIMIT = 20.0  # s; how long a condition may take on a machine that is busy with other things
 
 T = TypeVar("T")
@@ -175,15 +176,18 @@ class InRoom:
         """What the console is called in the room."""
         return f"echoadmin/{self.row.worker.name}"  # type: ignore[union-attr]
 
-    def connected(self) -> bool:
-        """Whether the twin has a socket of the console's."""
+    def connected(self, name: str = "") -> bool:
+        """Whether the twin has a socket of the console's (or of whoever is called so)."""
         people = self.twin.room(self.upstream_id)["participants"]
-        return any(one["connected"] for one in people if one["name"] == self.our_name())
+        return any(one["connected"] for one in people if one["name"] == (name or self.our_name()))
 
     def agree(self) -> None:
         """Both witnesses say the same: this console's log, and the twin's record."""
-        until(lambda: not witnesses.missing_inbound(self.shown(), self.record()), "the log has what others sent")
-        assert witnesses.differences(self.shown(), self.record()) == []
+        deadline = time.monotonic() + AGREE_LIMIT
+        while differences := witnesses.differences(self.shown(), self.record()):
+            if time.monotonic() > deadline:
+                raise AssertionError("\n".join(differences))
+            time.sleep(0.02)
 
     def age(self, **columns: float) -> None:
         """Move times of the room's row so many seconds into the past."""

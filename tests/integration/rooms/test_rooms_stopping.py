@@ -9,6 +9,8 @@ import pytest
 from conversations import interactions
 from conversations.models import Echo, Interaction
 from conversations.refusals import NotJoined, Refusal
+from conversations.rooms import interaction_sender
+from conversations.services import speaking
 from tests.integration.rooms.driving import InRoom, tone, until
 
 LONG = "A sentence that takes quite a while to be said. " * 40
@@ -72,7 +74,7 @@ def test_an_interrupt_in_the_middle_of_a_long_text_says_no_further_part(room: In
 def test_an_interrupt_of_a_silent_replica_is_confirmed_at_once(room: InRoom) -> None:
     done = room.until_sent(room.interrupt().interaction)
     assert done.result == {"interrupted": None, "confirmed": True}
-    assert room.sent() == [interactions.interrupt(room.upstream_id)]
+    until(lambda: room.sent() == [interactions.interrupt(room.upstream_id)], "the room carried it")
     room.agree()
 
 
@@ -80,8 +82,6 @@ def test_an_interrupt_that_the_replica_does_not_follow_is_not_confirmed(room: In
     settings.INTERRUPT_DEADLINE = 0.2
     # A replica that waits for the rest of an echo has not begun to speak, and says nothing when it is stopped.
     echo = room.stream()
-    from conversations.services import speaking
-
     speaking.append_audio(echo=echo, pcm=tone(0.06))
     until(lambda: len(room.sent()) == 1, "the first chunk is there")
     done = room.until_sent(room.interrupt().interaction)
@@ -108,6 +108,15 @@ def test_an_interrupt_by_somebody_else_in_the_room_ends_the_echo_too(room: InRoo
     room.agree()
 
 
+def test_an_interrupt_by_somebody_else_in_mid_audio_ends_the_sending(room: InRoom, guest: Any) -> None:
+    echo = room.until_state(room.play(tone(30.0), pacing="realtime"), "speaking")
+    guest.send(interactions.interrupt(room.upstream_id))
+    room.until_state(echo, "interrupted")
+    room.until_state(room.say("The next."), "spoken")
+    assert len(room.sent()) < 60, "nobody was sent the rest of it"
+    room.agree()
+
+
 def test_in_a_room_that_nobody_asked_for_there_is_nothing_to_interrupt(idle: InRoom) -> None:
     with pytest.raises(NotJoined):
         idle.interrupt()
@@ -123,7 +132,7 @@ def test_an_interaction_is_sent_at_once_beside_the_echo_in_hand(room: InRoom) ->
     echo.refresh_from_db()
     assert echo.state == "speaking"
     assert sent.sent_at is not None
-    assert interactions.append_context(room.upstream_id, "It rains.") in room.sent()
+    until(lambda: interactions.append_context(room.upstream_id, "It rains.") in room.sent(), "the room carried it")
     [entry] = room.entries(direction="out", family="context")
     assert (entry.actor, entry.echo_id) == ("ana", None)
     room.interrupt()
@@ -134,7 +143,7 @@ def test_an_interaction_is_sent_at_once_beside_the_echo_in_hand(room: InRoom) ->
 def test_any_object_that_daily_can_carry_is_sent_as_it_is(room: InRoom) -> None:
     message = {"b": [1, 2.5, None, True, "ü\u2028\0"], "a": {"nested": {"deeper": -(2**63)}}, "big": 2**64 - 1}
     room.until_sent(room.send(message))
-    assert room.sent() == [message]
+    until(lambda: room.sent() == [message], "the room carried it")
     room.agree()
 
 
@@ -147,8 +156,6 @@ def test_an_echo_does_not_go_by_the_way_of_the_interactions(room: InRoom) -> Non
 def test_an_interaction_that_waited_too_long_for_the_room_is_not_sent_any_more(
     idle: InRoom, workers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from conversations.rooms import interaction_sender
-
     monkeypatch.setattr(interaction_sender, "TOO_OLD", 0.0)
     idle.want()
     interaction = idle.send(interactions.respond(idle.upstream_id, "Out of the blue."))
