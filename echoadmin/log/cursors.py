@@ -5,17 +5,32 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from hashlib import sha256
+
+from echoadmin.installation import Installation
+
+_keys: list[str] = []
+
+
+def database_key() -> str:
+    """What tells this database's cursors from another's; empty in a database that no console was started on."""
+    if not _keys:
+        secret = Installation.objects.values_list("webhook_secret", flat=True).first()
+        if secret is None:
+            return ""
+        _keys.append(sha256(secret.encode()).hexdigest()[:16])
+    return _keys[0]
 
 
 class CursorError(ValueError):
-    """A cursor that can't be read, or that belongs to another filter or order."""
+    """A cursor that can't be read, or that belongs to another filter, order or database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Next to the entry with the key `value`: after it in the list's order, or before it when `back`."""
 
-    fingerprint: str  # of the filter
+    fingerprint: str  # of the filter and the database
     order: str  # "-id", "id", "-n", "n", "tail"
     value: int
     back: bool = False
@@ -35,5 +50,5 @@ def read_cursor(text: str, fingerprint: str, order: str) -> Cursor:
     if version != 1 or not 0 <= cursor.value < 2**63:
         raise CursorError("this cursor is of no kind that is known here: start again without one")
     if (cursor.fingerprint, cursor.order) != (fingerprint, order):
-        raise CursorError("this cursor belongs to another filter or order: start again without one")
+        raise CursorError("this cursor belongs to another filter, order or database: start again without one")
     return cursor

@@ -9,7 +9,9 @@ from typing import Any
 from django_filters import rest_framework as filters
 
 from echoadmin.log.chain import canonical
+from echoadmin.log.cursors import database_key
 from echoadmin.log.models import Direction, Entry, EntryQuerySet, Kind, Stream
+from echoadmin.log.search import Query, QueryError, best_search, parse
 from echoadmin.log.times import bounds
 
 
@@ -42,8 +44,12 @@ class EntryFilter(filters.FilterSet):
     is_error = filters.BooleanFilter(label="failed calls, sends, joins, webhooks")
     at_after = filters.IsoDateTimeFilter(method="leave", label="happened at this time or later (ISO 8601)")
     at_before = filters.IsoDateTimeFilter(method="leave", label="happened before this time (ISO 8601)")
+    text = filters.CharFilter(
+        method="by_text", label='words that were said, "in a row", begi*, field:value in a message'
+    )
 
     stream_id: int | None = None  # of the conversation asked for; 0 where there is none such
+    query: Query | None = None  # what `text` asks for
 
     class Meta:
         model = Entry
@@ -57,31 +63,50 @@ class EntryFilter(filters.FilterSet):
         self.stream_id = stream_id or 0
         return queryset
 
+    def by_text(self, queryset: EntryQuerySet, name: str, value: str) -> EntryQuerySet:
+        """Raises FilterError for a query that can't be understood."""
+        try:
+            self.query = parse(value)
+        except QueryError as error:
+            raise FilterError({name: [str(error)]}) from None
+        return queryset
+
     def leave(self, queryset: EntryQuerySet, name: str, value: Any) -> EntryQuerySet:
         """Times are dealt with when all filters are known."""
         return queryset
 
     def filter_queryset(self, queryset: EntryQuerySet) -> EntryQuerySet:
-        """The filtered entries, with their fingerprint and order."""
+        """The filtered entries, with their fingerprint, their order, and how the text index finds them."""
         queryset = super().filter_queryset(queryset)
         given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
-        queryset = self._by_time(queryset, given.get("at_after"), given.get("at_before"))
-        queryset.fingerprint = sha256(canonical(given).encode("ascii")).hexdigest()[:12]
+        if search := best_search(self.query, given):
+            queryset.key = "id"  # the index has no other order
+        low, high = self._span(queryset, given.get("at_after"), given.get("at_before"))
+        queryset = self._within(queryset, low, high, given)
+        if search:
+            queryset = search.beside(queryset, low, high)
+        told = canonical([given, database_key()])
+        queryset.fingerprint = sha256(told.encode("ascii")).hexdigest()[:12]
         return queryset
 
-    def _by_time(self, queryset: EntryQuerySet, after: Any, before: Any) -> EntryQuerySet:
+    def _span(self, queryset: EntryQuerySet, after: Any, before: Any) -> tuple[int | None, int | None]:
         if after is None and before is None:
-            return queryset
+            return None, None
         if after is not None and before is not None and after >= before:
             raise FilterError({"at_before": ["must be later than at_after"]})
-        low, high = bounds(self.stream_id, after, before)
+        return bounds(self.stream_id if queryset.key == "n" else None, after, before)
+
+    def _within(
+        self, queryset: EntryQuerySet, low: int | None, high: int | None, given: dict[str, Any]
+    ) -> EntryQuerySet:
         wanted = {
             f"{queryset.key}__gte": low,
             f"{queryset.key}__lt": high,
-            "at__gte": after,
-            "at__lt": before,
+            "at__gte": given.get("at_after"),
+            "at__lt": given.get("at_before"),
         }
-        return queryset.filter(**{lookup: value for lookup, value in wanted.items() if value is not None})
+        wanted = {lookup: value for lookup, value in wanted.items() if value is not None}
+        return queryset.filter(**wanted) if wanted else queryset
 
 
 def filtered(params: Mapping[str, Any]) -> EntryQuerySet:

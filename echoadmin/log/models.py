@@ -5,7 +5,7 @@ No foreign key leaves the log, and none inside it is enforced by the database: a
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from django.db import models
 from django.db.models import Q
@@ -20,6 +20,9 @@ from echoadmin.log.proof.models import Checkpoint as Checkpoint
 from echoadmin.log.proof.models import CheckpointHead as CheckpointHead
 from echoadmin.log.proof.models import Pruned as Pruned
 from echoadmin.log.proof.models import SigningKey as SigningKey
+
+if TYPE_CHECKING:
+    from echoadmin.log.search import Search
 
 PART_BYTES = 256 * 1024  # of a body kept in the entry itself, and of one part of a clip
 
@@ -80,10 +83,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     fingerprint: str = ""
     key: str = "id"  # what pages are ordered by: "n" within one stream, else "id"
+    search: Search | None = None  # how the text index finds them, where that is the way
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]
-        clone.fingerprint, clone.key = self.fingerprint, self.key
+        clone.fingerprint, clone.key, clone.search = self.fingerprint, self.key, self.search
         return clone
 
     def update(self, **values: Any) -> NoReturn:

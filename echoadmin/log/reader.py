@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,7 @@ from echoadmin.log.cursors import Cursor, CursorError, read_cursor
 from echoadmin.log.filters import FILTERS, EntryFilter, FilterError, filtered
 from echoadmin.log.models import Entry, EntryQuerySet, Stream
 from echoadmin.log.rebuild import message, messages
+from echoadmin.log.search import indexed_up_to
 
 __all__ = [
     "FILTERS",
@@ -31,10 +33,13 @@ __all__ = [
     "message",
     "messages",
     "page",
+    "read",
     "tail",
     "tail_all",
     "tail_cursor",
 ]
+
+HIGHEST = 2**63 - 1
 
 UpstreamIds = Callable[[set[str]], Mapping[str, str | None]]  # our conversations' ids → Tavus's
 
@@ -63,9 +68,10 @@ def page(entries: EntryQuerySet, cursor: str | None = None, limit: int = 50, new
     place = read_cursor(cursor, entries.fingerprint, order) if cursor else None
     back = place is not None and place.back
     downwards = newest_first is not back
+    low, high = (0, HIGHEST)
     if place is not None:
-        entries = entries.filter(**{f"{entries.key}__{'lt' if downwards else 'gt'}": place.value})
-    rows = list(entries.order_by(f"-{entries.key}" if downwards else entries.key)[: limit + 1])
+        low, high = (0, place.value) if downwards else (place.value + 1, HIGHEST)
+    rows = read(entries, low, high, limit + 1, newest_first=downwards)
     more = len(rows) > limit
     rows = rows[:limit][::-1] if back else rows[:limit]
 
@@ -82,13 +88,51 @@ def page(entries: EntryQuerySet, cursor: str | None = None, limit: int = 50, new
     )
 
 
+def read(
+    entries: EntryQuerySet, low: int = 0, high: int = HIGHEST, limit: int = 50, *, newest_first: bool = True
+) -> list[Entry]:
+    """The first entries, of what filtered() returned, with low <= key < high (the key is `entries.key`), in its order.
+
+    It is the quick way to them, whatever the filters are. A search finds nothing that is not indexed yet.
+    """
+    search = entries.search
+    if search is None:
+        return _plain(entries, low, high, limit, newest_first)
+    if search.asked:
+        return search.read(entries, low, high, limit, newest_first=newest_first)
+    # The newest entries are not in the index yet: those are looked through one by one.
+    border = min(indexed_up_to() + 1, high)
+    newest = partial(_plain, entries, max(low, border), high, newest_first=newest_first)
+    indexed = partial(search.read, entries, low, border, newest_first=newest_first)
+    first, second = (newest, indexed) if newest_first else (indexed, newest)
+    rows = first(limit=limit)
+    return rows if len(rows) == limit else rows + second(limit=limit - len(rows))
+
+
+def _plain(entries: EntryQuerySet, low: int, high: int, limit: int, newest_first: bool) -> list[Entry]:
+    key = entries.key
+    bounds = {f"{key}__gte": low} if low else {}
+    if high < HIGHEST:
+        bounds[f"{key}__lt"] = high
+    return list(entries.filter(**bounds).order_by(f"-{key}" if newest_first else key)[:limit])
+
+
 def tail(stream: str, after_n: int, limit: int = 100, **filters: Any) -> list[Entry]:
     """The stream's entries after number `after_n`, oldest first; `filters` as those of filtered()."""
+    if filters.get("text"):
+        return _found_tail(stream, after_n, limit, filters)
     if filters:
         entries = filtered({**filters, "conversation": stream})
     else:  # the live view's way: many times a second
         entries = Entry.objects.filter(stream=Stream.objects.filter(public_id=stream).values("id")[:1])
     return list(entries.filter(n__gt=after_n).order_by("n")[:limit])
+
+
+def _found_tail(stream: str, after_n: int, limit: int, filters: Mapping[str, Any]) -> list[Entry]:
+    """Within a stream, ids rise with n."""
+    last = Entry.objects.filter(stream__public_id=stream, n__lte=after_n).order_by("-n").values_list("id", flat=True)
+    entries = filtered({**filters, "conversation": stream})
+    return read(entries, (last.first() or 0) + 1, limit=limit, newest_first=False)
 
 
 def last_n(stream: str) -> int:
@@ -140,8 +184,11 @@ def tail_all(cursor: str | None, filters: Mapping[str, Any], limit: int = 100, h
     """
     entries = filtered(filters)
     safe = head()
+    if entries.search and entries.search.asked:
+        safe = min(safe, indexed_up_to())
     after = read_cursor(cursor, entries.fingerprint, "tail").value if cursor else safe
-    rows = list(entries.filter(id__gt=after, id__lte=safe).order_by("id")[:limit])
+    entries.key = "id"  # across streams, even if the filter leaves but one
+    rows = read(entries, after + 1, safe + 1, limit, newest_first=False)
     caught_up = len(rows) < limit
     reached = max(after, safe) if caught_up else rows[-1].pk
     return Tail(rows, str(Cursor(entries.fingerprint, "tail", reached)), caught_up)

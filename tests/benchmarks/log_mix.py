@@ -35,67 +35,9 @@ _PERSONAS = [f"pe_{i:04}" for i in range(40)]
 _PERSONA_WEIGHTS = list(accumulate([1 / (i + 1) for i in range(39)] + [0.002]))
 _ACTORS = [COMMON_ACTOR, "ben", "chloe", "dmitri", "eve", "farid", "grace", RARE_ACTOR]
 _ACTOR_WEIGHTS = list(accumulate([50, 20, 10, 8, 6, 4, 2, 0.02]))
-_SYLLABLES = [
-    "ba",
-    "be",
-    "bi",
-    "bo",
-    "bu",
-    "da",
-    "de",
-    "di",
-    "do",
-    "du",
-    "ka",
-    "ke",
-    "ki",
-    "ko",
-    "ku",
-    "la",
-    "le",
-    "li",
-    "lo",
-    "lu",
-    "ma",
-    "me",
-    "mi",
-    "mo",
-    "mu",
-    "na",
-    "ne",
-    "ni",
-    "no",
-    "nu",
-    "ra",
-    "re",
-    "ri",
-]
-_WORDS = [
-    "the",
-    "a",
-    "to",
-    "and",
-    "you",
-    "of",
-    "in",
-    "is",
-    "that",
-    "it",
-    "for",
-    "on",
-    "we",
-    "are",
-    "with",
-    "this",
-    "have",
-    "your",
-    "can",
-    "will",
-    "about",
-    "what",
-    "now",
-    "here",
-] + [f"{a}{b}{c}" for a in _SYLLABLES for b in _SYLLABLES[:12] for c in _SYLLABLES[:12]]
+_SYLLABLES = [consonant + vowel for consonant in "bdklmnr" for vowel in "aeiou"][:33]
+_SMALL = ("the", "a", "to", "and", "you", "of", "in", "is", "that", "it", "for", "on", "we", "are", "with", "this")
+_WORDS = [*_SMALL, *(f"{a}{b}{c}" for a in _SYLLABLES for b in _SYLLABLES[:12] for c in _SYLLABLES[:12])]
 _WORD_WEIGHTS = list(accumulate(1 / (i + 3) for i in range(len(_WORDS))))
 
 

@@ -5,6 +5,8 @@ The text index has two tables more, `log_words` and `log_facets`, which no model
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -15,6 +17,8 @@ class Progress(models.Model):
     last_id = models.BigIntegerField(default=0)
     # Raised by whoever takes entries out: a follower that had read them before begins its batch again.
     changes = models.BigIntegerField(default=0)
+
+    objects: ClassVar[models.Manager[Progress]]
 
     class Meta:
         verbose_name_plural = "progress"

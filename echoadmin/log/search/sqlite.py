@@ -1,7 +1,8 @@
-"""The text index on SQLite: two FTS5 tables that hold no text themselves, their rowids the entries' ids.
+"""The text index on SQLite: two FTS5 tables that hold no text themselves.
 
 `log_words` has the entries with words, `log_facets` all of them (a table that knows no positions is a third of the
-size). Tokens are made in Python, so the tokenizer only has to split at blanks.
+size). A rowid is the entry's id with a minus: FTS5 skips ahead in rising order only, and the newest are asked for most.
+Tokens are made in Python, so the tokenizer only has to split at blanks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from echoadmin.log.search.query import Phrase, Query
 from echoadmin.log.search.rows import Indexed
 
 CREATE = (
-    "CREATE VIRTUAL TABLE log_words USING fts5(said, facets, content='', columnsize=0, tokenize='ascii')",
+    "CREATE VIRTUAL TABLE log_words"
+    " USING fts5(said, facets, content='', columnsize=0, prefix='2 3 4', tokenize='ascii')",
     "CREATE VIRTUAL TABLE log_facets USING fts5(facets, content='', columnsize=0, detail=none, tokenize='ascii')",
 )
 DROP = ("DROP TABLE IF EXISTS log_words", "DROP TABLE IF EXISTS log_facets")
@@ -25,13 +27,14 @@ EMPTY = (
 
 
 def store(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:
-    """Adds entries that are not in the index."""
+    """Adds entries that are not in the index, oldest first."""
+    rows = rows[::-1]  # FTS5 writes to disk whenever a rowid is lower than the one before
     cursor.executemany(
-        "INSERT INTO log_facets(rowid, facets) VALUES (%s, %s)", [(row.id, _tokens(row.facets)) for row in rows]
+        "INSERT INTO log_facets(rowid, facets) VALUES (%s, %s)", [(-row.id, _tokens(row.facets)) for row in rows]
     )
     cursor.executemany(
         "INSERT INTO log_words(rowid, said, facets) VALUES (%s, %s, %s)",
-        [(row.id, " ".join(row.words), _tokens(row.facets)) for row in rows if row.words],
+        [(-row.id, " ".join(row.words), _tokens(row.facets)) for row in rows if row.words],
     )
 
 
@@ -39,11 +42,11 @@ def forget(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:
     """Takes entries out, which must be given as they were put in: the tables hold no text to look that up in."""
     cursor.executemany(
         "INSERT INTO log_facets(log_facets, rowid, facets) VALUES ('delete', %s, %s)",
-        [(row.id, _tokens(row.facets)) for row in rows],
+        [(-row.id, _tokens(row.facets)) for row in rows],
     )
     cursor.executemany(
         "INSERT INTO log_words(log_words, rowid, said, facets) VALUES ('delete', %s, %s, %s)",
-        [(row.id, " ".join(row.words), _tokens(row.facets)) for row in rows if row.words],
+        [(-row.id, " ".join(row.words), _tokens(row.facets)) for row in rows if row.words],
     )
 
 
@@ -52,13 +55,19 @@ def find(
 ) -> list[int]:
     """The ids with low <= id < high that fit, in order."""
     table, match = _match(query)
-    order = "DESC" if newest_first else "ASC"
+    order = "ASC" if newest_first else "DESC"
     cursor.execute(
-        f"SELECT rowid FROM {table} WHERE {table} MATCH %s AND rowid >= %s AND rowid < %s"
+        f"SELECT -rowid FROM {table} WHERE {table} MATCH %s AND rowid > %s AND rowid <= %s"
         f" ORDER BY rowid {order} LIMIT {int(limit)}",
-        [match, low, high],
+        [match, -high, -low],
     )
     return [row[0] for row in cursor.fetchall()]
+
+
+def in_sql(query: Query) -> tuple[str, list[str]]:
+    """The condition that an entry is found, and its parameters."""
+    table, match = _match(query)
+    return f"log_entry.id IN (SELECT -rowid FROM {table} WHERE {table} MATCH %s)", [match]
 
 
 def _match(query: Query) -> tuple[str, str]:
