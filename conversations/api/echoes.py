@@ -80,6 +80,7 @@ class EchoList(View, generics.ListAPIView[Echo]):
     """A conversation's echoes, newest first; POST makes the replica speak."""
 
     roles = {"POST": Operator}
+    largest_upload = 512 * 1024 * 1024  # bytes: ten minutes of any WAV; a file goes to disk as it comes
     parser_classes = [ObjectParser, MultiPartParser]
     serializer_class = EchoSerializer
     pagination_class = Pages

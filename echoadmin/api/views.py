@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
@@ -26,14 +28,19 @@ class View(APIView):
     parser_classes = [ObjectParser]
     renderer_classes = [JSONRenderer]
     roles: ClassVar[dict[str, type[HasRole]]] = {}
+    largest_upload: ClassVar[int] = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a multipart body
 
     def get_permissions(self) -> list[BasePermission]:
         """By method."""
         return [self.roles.get(self.request.method or "", Auditor)()]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """No text with NUL reaches a query: PostgreSQL takes none."""
+        """No body that is too large is read, and no text with NUL reaches a query: PostgreSQL takes none."""
         super().initial(request, *args, **kwargs)
+        multipart = request.META.get("CONTENT_TYPE", "").startswith("multipart/")
+        most = self.largest_upload if multipart else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+            raise RequestDataTooBig
         for name, values in request.query_params.lists():
             if "\0" in name or any("\0" in value for value in values):
                 raise ValidationError({name.replace("\0", ""): ["Holds the character NUL. Remove it."]})

@@ -155,6 +155,14 @@ def test_a_body_that_can_not_be_is_refused(
     assert not Persona.objects.exists()
 
 
+def test_a_body_that_is_too_large_is_413_before_it_is_read(client_of: ClientOf) -> None:
+    length = str(64 * 1024 * 1024 + 1)
+    response = client_of("manager").generic(
+        "POST", "/api/v1/personas/", b"{}", content_type="application/json", CONTENT_LENGTH=length
+    )
+    assert (response.status_code, error(response)["code"]) == (413, "too_large")
+
+
 def test_a_refused_field_is_named(client_of: ClientOf) -> None:
     body = '{"layers": {"tts": {"voice": "a\\u0000"}}}'
     response = client_of("manager").generic("POST", "/api/v1/personas/", body, content_type="application/json")
