@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import connection
 
 from conversations import bells
 from conversations.consumers import RoomsConsumer
@@ -83,14 +84,19 @@ async def start_worker(name: str = "", *, on_started: Callable[[RunningWorker], 
     """Start this process's worker on the running loop; raises NameTaken while another process has its name."""
     global _running
     initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=settings.DATA / "ca-bundle.pem")
-    row = await asyncio.to_thread(
-        claims.register, worker_name(name), capacity=settings.WORKER_CAPACITY, version=__version__
-    )
+    row = await asyncio.to_thread(_register, worker_name(name))
     bells.use_loop(asyncio.get_running_loop())
     _running = RunningWorker(row)
     _running.start()
     logger.info("worker %s holds up to %d rooms", row.name, row.capacity)
     return _running
+
+
+def _register(name: str) -> Worker:
+    try:
+        return claims.register(name, capacity=settings.WORKER_CAPACITY, version=__version__)
+    finally:
+        connection.close()  # this thread is the loop's, and may never be used again
 
 
 async def stop_worker() -> None:
