@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from echoadmin.log.chain import HEADER_COLUMNS, canonical, header, instant
+from echoadmin.log.chain import HEADER_COLUMNS, canonical, header
 from echoadmin.log.clips import read_ranges
 
 INLINE = 16 * 1024  # bytes; longer bodies are read one by one, so that a block stays small
@@ -24,9 +24,15 @@ _AT, _N = _STORED.index("at"), _STORED.index("n")
 _FLAGS = tuple(_STORED.index(column) for column in ("is_error", "late"))
 _CLIP_START, _CLIP_BYTES = _STORED.index("clip_start"), _STORED.index("clip_bytes")
 _STREAM_AT = HEADER_COLUMNS.index("stream")
+# Moments as text, made by the database: quicker than by way of datetime, and nothing of them is lost.
+_MOMENT = {
+    "sqlite": "\"at\" || ''",
+    "postgresql": """to_char("at" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
+}
+_COLUMNS = ", ".join(f'"{column}"' if column != "at" else "{moment}" for column in _STORED)
 _SELECT = f"""
-SELECT {", ".join(f'"{column}"' for column in _STORED)}, id, body_sha256, leaf, digest, erased_at IS NOT NULL,
-       body IS NOT NULL, clip_id, CASE WHEN body_bytes - COALESCE(clip_bytes, 0) * 4 / 3 <= {INLINE} THEN body END
+SELECT {_COLUMNS}, id, body_sha256, leaf, digest, erased_at IS NOT NULL, body IS NOT NULL, clip_id,
+       CASE WHEN body_bytes - COALESCE(clip_bytes, 0) * 4 / 3 <= {INLINE} THEN body END
 FROM log_entry WHERE stream = %s AND n > %s AND n <= %s ORDER BY n LIMIT %s
 """
 
@@ -51,7 +57,7 @@ class Row:
 def block(stream: int, public_id: str, after: int, upto: int, limit: int) -> list[Row]:
     """At most `limit` entries with after < n <= upto, ascending, with the hashes of their messages."""
     with connection.cursor() as cursor:
-        cursor.execute(_SELECT, [stream, after, upto, limit])
+        cursor.execute(_SELECT.replace("{moment}", _MOMENT[connection.vendor]), [stream, after, upto, limit])
         rows = [_row(values, public_id) for values in cursor.fetchall()]
     _hash(stream, rows)
     return rows
@@ -77,8 +83,7 @@ def _row(values: Sequence[Any], public_id: str) -> Row:
 
 def _header(columns: list[Any], public_id: str) -> bytes:
     try:
-        at = columns[_AT]
-        columns[_AT] = _moment(at) if isinstance(at, str) else instant(at)
+        columns[_AT] = _moment(columns[_AT])
         for flag in _FLAGS:
             columns[flag] = bool(columns[flag])
         columns.insert(_STREAM_AT, public_id)
@@ -88,7 +93,9 @@ def _header(columns: list[Any], public_id: str) -> bytes:
 
 
 def _moment(text: str) -> str:
-    """SQLite's text of a moment, as headers have it."""
+    """The database's text of a moment, as headers have it. SQLite leaves out microseconds that are 0."""
+    if text.endswith("Z"):
+        return text
     if len(text) == 26:
         return f"{text[:10]}T{text[11:]}Z"
     return f"{datetime.fromisoformat(text).isoformat(timespec='microseconds')}Z"
