@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -78,7 +79,7 @@ class EntryFilter(filters.FilterSet):
     def filter_queryset(self, queryset: EntryQuerySet) -> EntryQuerySet:
         """The filtered entries, with their fingerprint, their order, and how the text index finds them."""
         queryset = super().filter_queryset(queryset)
-        given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
+        given = given_of(self.form.cleaned_data)
         if search := best_search(self.query, given):
             queryset.key = "id"  # the index has no other order
         low, high = self._span(queryset, given.get("at_after"), given.get("at_before"))
@@ -92,8 +93,7 @@ class EntryFilter(filters.FilterSet):
     def _span(self, queryset: EntryQuerySet, after: Any, before: Any) -> tuple[int | None, int | None]:
         if after is None and before is None:
             return None, None
-        if after is not None and before is not None and after >= before:
-            raise FilterError({"at_before": ["must be later than at_after"]})
+        check_range(after, before)
         return bounds(self.stream_id if queryset.key == "n" else None, after, before)
 
     def _within(
@@ -111,11 +111,36 @@ class EntryFilter(filters.FilterSet):
 
 def filtered(params: Mapping[str, Any]) -> EntryQuerySet:
     """The entries that fit; parameters of other names are left alone. Raises FilterError."""
+    found: EntryQuerySet = _valid(params).qs
+    return found
+
+
+def given_filters(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters that are given, by name, as values of their kinds. Raises FilterError as filtered() does."""
+    wanted = _valid(params)
+    given = given_of(wanted.form.cleaned_data)
+    if "text" in given:
+        wanted.by_text(Entry.objects.none(), "text", given["text"])
+    check_range(given.get("at_after"), given.get("at_before"))
+    return given
+
+
+def given_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that are empty."""
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def check_range(after: datetime | None, before: datetime | None) -> None:
+    """Raises FilterError for a range that ends before it starts."""
+    if after is not None and before is not None and after >= before:
+        raise FilterError({"at_before": ["must be later than at_after"]})
+
+
+def _valid(params: Mapping[str, Any]) -> EntryFilter:
     wanted = EntryFilter(params, queryset=Entry.objects.all())
     if not wanted.is_valid():
         raise FilterError({name: [str(word) for word in words] for name, words in wanted.errors.items()})
-    found: EntryQuerySet = wanted.qs
-    return found
+    return wanted
 
 
 FILTERS = tuple(EntryFilter.base_filters)

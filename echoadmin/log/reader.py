@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
 from typing import Any
-
-from django.db import connection
 
 from echoadmin.log.chain import instant
 from echoadmin.log.cursors import Cursor, CursorError, read_cursor
 from echoadmin.log.filters import FILTERS, EntryFilter, FilterError, filtered
+from echoadmin.log.heads import SafeHead, safe_head
 from echoadmin.log.models import Entry, EntryQuerySet, Stream
 from echoadmin.log.rebuild import message, messages
 from echoadmin.log.search import indexed_up_to
@@ -140,47 +136,12 @@ def last_n(stream: str) -> int:
     return Stream.objects.filter(public_id=stream).values_list("last_n", flat=True).first() or 0
 
 
-class SafeHead:
-    """The highest id up to which no entry can appear any more.
-
-    PostgreSQL hands out ids before they are committed, so an entry can become visible after one with a higher id. The
-    log's transactions hold their ids for under 4 s; so what was visible 5 s ago has no gaps left that will be filled.
-    Times are this process's own, never `at`. SQLite has one writing transaction at a time, and no such gaps.
-    """
-
-    WAIT = 5.0  # seconds
-
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._seen: deque[tuple[float, int]] = deque()
-        self._safe = 0
-
-    def __call__(self) -> int:
-        """Looks, and returns the id; 0 while this process has not looked for 5 s."""
-        newest = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
-        if connection.vendor != "postgresql":
-            return newest
-        return self.saw(newest)
-
-    def saw(self, newest: int) -> int:
-        """Notes that `newest` was the highest visible id just now."""
-        with self._lock:
-            now = self._clock()
-            if not self._seen or self._seen[-1][0] <= now - 0.1:  # 50 notes suffice
-                self._seen.append((now, newest))
-            while self._seen and self._seen[0][0] <= now - self.WAIT:
-                self._safe = max(self._safe, self._seen.popleft()[1])
-            return self._safe
-
-
-_head = SafeHead()
-
-
-def tail_all(cursor: str | None, filters: Mapping[str, Any], limit: int = 100, head: Callable[[], int] = _head) -> Tail:
+def tail_all(
+    cursor: str | None, filters: Mapping[str, Any], limit: int = 100, head: Callable[[], int] = safe_head
+) -> Tail:
     """Entries of all streams after `cursor`, oldest first; without a cursor, from the newest on. Raises CursorError.
 
-    On PostgreSQL it lags 5 s: see SafeHead.
+    On PostgreSQL it follows those who write by as long as they take: see SafeHead.
     """
     entries = filtered(filters)
     safe = head()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from echoadmin.log import reader
@@ -233,9 +235,10 @@ def test_the_tail_passes_no_id_that_another_transaction_may_still_undercut() -> 
     assert [row.pk for row in tail_all(cut.cursor, {}, head=newest).rows] == ids[2:]
 
 
-def test_the_safe_head_is_the_highest_id_seen_five_seconds_ago() -> None:
+def test_the_safe_head_is_the_highest_id_seen_five_seconds_ago_while_somebody_writes_all_the_time() -> None:
     now = [100.0]
     head = SafeHead(clock=lambda: now[0])
+    writer = frozenset(["3/1"])
     looks = [
         (0, 10, 0),
         (1, 20, 0),
@@ -248,12 +251,51 @@ def test_the_safe_head_is_the_highest_id_seen_five_seconds_ago() -> None:
     ]
     for passed, seen, safe in looks:
         now[0] += passed
-        assert head.saw(seen) == safe, (now, seen)
+        assert head.saw(seen, writer) == safe, (now, seen)
 
 
-def test_the_safe_head_of_sqlite_is_the_newest_entry_and_postgresqls_waits() -> None:
+def test_the_safe_head_needs_no_wait_once_those_who_wrote_have_ended() -> None:
+    head = SafeHead(clock=lambda: 100.0)
+    assert head.saw(10, frozenset()) == 10
+    assert head.saw(20, frozenset("ab")) == 10
+    assert head.saw(30, frozenset("bc")) == 10, "b may still fill a gap below 20"
+    assert head.saw(40, frozenset("cd")) == 20, "and c one below 30, or 40"
+    assert head.saw(50, frozenset("de")) == 20
+    assert head.saw(60, frozenset("e")) == 40
+    assert head.saw(70, frozenset()) == 70
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writing transaction at a time")
+def test_the_safe_head_stays_below_an_entry_that_is_written_and_not_committed() -> None:
+    head, written, leave = SafeHead(clock=lambda: 100.0), Event(), Event()
+
+    def write_slowly() -> int:
+        try:
+            with transaction.atomic():
+                append([draft("cv_slow")])
+                written.set()
+                leave.wait(30)
+                return newest()
+        finally:
+            connection.close()
+
+    append([draft("cv_quick")])
+    first = newest()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(write_slowly)
+        assert written.wait(30)
+        append([draft("cv_quick")])
+        assert newest() == first + 2
+        assert head() < first + 1
+        leave.set()
+        slow.result()
+    assert head() == newest() == first + 2
+
+
+def test_the_safe_head_counts_what_its_own_transaction_wrote() -> None:
     append([draft()])
-    assert SafeHead()() == (0 if connection.vendor == "postgresql" else newest())
+    assert SafeHead()() == newest()
 
 
 def test_entries_are_shown_in_the_apis_shape() -> None:
