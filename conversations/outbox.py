@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Exists, F, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -44,15 +44,23 @@ def held(tenure: Tenure) -> bool:
 # --- looking ---
 
 
+_NEXT = """
+    SELECT id FROM conversations_echo WHERE conversation_id = %s AND state = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM conversations_interaction
+        WHERE conversation_id = %s AND event_type = 'conversation.interrupt' AND state IN ('queued', 'sending'))
+    ORDER BY position LIMIT 1
+"""
+
+
 def next_echo(conversation_id: int) -> Echo | None:
-    """The first in the queue; none while an interrupt waits, which goes before everything."""
-    interrupts = Interaction.objects.filter(
-        conversation_id=conversation_id,
-        event_type="conversation.interrupt",
-        state__in=(InteractionState.QUEUED, InteractionState.SENDING),
-    )
-    queued = Echo.objects.filter(~Exists(interrupts), conversation_id=conversation_id, state=EchoState.QUEUED)
-    return queued.order_by("position").first()
+    """The first in the queue; none while an interrupt waits, which goes before everything.
+
+    Asked by every room at every bell, and mostly in vain: in SQL, a tenth of what the ORM needs to write it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [conversation_id, conversation_id])
+        found = cursor.fetchone()
+    return Echo.objects.filter(pk=found[0]).first() if found else None
 
 
 def under_way(conversation_id: int) -> list[Echo]:

@@ -17,7 +17,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conversations.api.conversations import one
+from conversations.api.conversations import plain
 from conversations.api.speaking import speak
 from conversations.models import Conversation, Echo, Interaction
 from conversations.serializers import (
@@ -90,7 +90,7 @@ class EchoList(View, generics.ListAPIView[Echo]):
 
     def get_queryset(self) -> QuerySet[Echo]:
         """Newest first."""
-        return echoes_of(one(self.kwargs["any_id"])).order_by("-id")
+        return echoes_of(plain(self.kwargs["any_id"])).order_by("-id")
 
     @extend_schema(request=EchoRequest, responses={202: EchoSerializer}, parameters=[WAIT_PARAMETER])
     def post(self, request: Request, any_id: str) -> Any:
@@ -104,24 +104,25 @@ class EchoList(View, generics.ListAPIView[Echo]):
     @idempotent(lambda: uuid.uuid4().hex)
     def queue(self, request: Request, ref: str, any_id: str) -> Response:
         """The echo is committed when this returns; whether it will be said is seen in its state."""
-        echo = speak(self.actor(), one(any_id), request, ref)
+        echo = speak(self.actor(), plain(any_id), request, ref)
         return _answer(echo)
 
     def answer_for(self, ref: str, any_id: str) -> Response | None:
         """The echo that a repeated request made."""
-        echo = echoes_of(one(any_id)).filter(inference_id=ref).first()
+        echo = echoes_of(plain(any_id)).filter(inference_id=ref).first()
         return _answer(echo) if echo else None
 
     def awaited(self, any_id: str, response: Any, reached: Callable[[Echo], bool]) -> Response:
         """The echo when it is as far as was asked, or as it is after 30 s."""
-        conversation = one(any_id)
-        echo = echo_of(conversation, _id_in(response))
+        echo = echo_of(plain(any_id), _id_in(response))
 
-        def look() -> Echo | None:
-            echo.refresh_from_db()
-            return echo if reached(echo) else None
+        def look() -> bool | None:
+            state, sent_at = Echo.objects.values_list("state", "sent_at").get(pk=echo.pk)
+            return reached(Echo(state=state, sent_at=sent_at)) or None
 
-        return _answer(wait_for(conversation.public_id, look, WAIT) or echo)
+        wait_for(echo.conversation.public_id, look, WAIT)
+        echo.refresh_from_db()
+        return _answer(echo)
 
 
 @extend_schema(tags=["echoes"], responses=EchoSerializer)
@@ -132,11 +133,11 @@ class EchoOne(View):
 
     def get(self, request: Request, any_id: str, inference_id: str) -> Response:
         """As it is now."""
-        return Response(echo_dict(echo_of(one(any_id), inference_id)))
+        return Response(echo_dict(echo_of(plain(any_id), inference_id)))
 
     def delete(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Cancels one that still waits; one that is being said can only be interrupted."""
-        echo = speaking.cancel(actor=self.actor(), echo=echo_of(one(any_id), inference_id))
+        echo = speaking.cancel(actor=self.actor(), echo=echo_of(plain(any_id), inference_id))
         return Response(echo_dict(echo))
 
 
@@ -149,12 +150,12 @@ class EchoAgain(View):
     @idempotent(lambda: uuid.uuid4().hex)
     def post(self, request: Request, ref: str, any_id: str, inference_id: str) -> Response:
         """The new echo; `again_of` names the old one."""
-        old = echo_of(one(any_id), inference_id)
+        old = echo_of(plain(any_id), inference_id)
         return _answer(speaking.say_again(actor=self.actor(), echo=old, inference_id=ref))
 
     def answer_for(self, ref: str, any_id: str, inference_id: str) -> Response | None:
         """The echo that a repeated request made."""
-        echo = echoes_of(one(any_id)).filter(inference_id=ref).first()
+        echo = echoes_of(plain(any_id)).filter(inference_id=ref).first()
         return _answer(echo) if echo else None
 
 
@@ -166,7 +167,7 @@ class Interrupt(View):
 
     def post(self, request: Request, any_id: str) -> Response:
         """Answers when the replica said that it stopped, or after about 2 s with `confirmed: false`."""
-        conversation = one(any_id)
+        conversation = plain(any_id)
         done = speaking.interrupt(actor=self.actor(), conversation=conversation)
 
         def look() -> Interaction | None:
@@ -190,12 +191,12 @@ class Interactions(View, generics.ListAPIView[Interaction]):
 
     def get_queryset(self) -> QuerySet[Interaction]:
         """Newest first."""
-        return Interaction.objects.filter(conversation=one(self.kwargs["any_id"])).order_by("-id")
+        return Interaction.objects.filter(conversation=plain(self.kwargs["any_id"])).order_by("-id")
 
     @extend_schema(request=InteractionRequest, responses={202: InteractionSerializer})
     def post(self, request: Request, any_id: str) -> Response:
         """Sent at once, beside the echo that is being said."""
-        conversation = one(any_id)
+        conversation = plain(any_id)
         event_type = request.data.get("event_type")
         if not isinstance(event_type, str) or not 1 <= len(event_type) <= 120:
             raise ValidationError({"event_type": ["Is a text of 1 to 120 characters, such as conversation.respond."]})

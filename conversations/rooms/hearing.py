@@ -28,7 +28,8 @@ def heard(room: LiveRoom, event: Heard) -> None:
     room.log.later([draft], _effect(room, event, reading, hearing))
     if hearing is not None:
         _stop_sending(room, hearing)
-        room.echoes.stir()
+        if room.echoes.current is not None:
+            room.echoes.stir()
     if reading.fact == "shutdown":
         room.conversation_is_ending()
 
