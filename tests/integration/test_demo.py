@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
+from django.core.management.base import CommandError
 
+from echoadmin.management.commands.demo import Console, walk
 from tests.console_process import ROOT, ConsoleProcess, running_console
 from tests.twin_process import TwinProcess, running_twin
 
@@ -55,6 +58,35 @@ def test_a_replica_that_is_not_there_is_no_success(console: ConsoleProcess, twin
     assert walked.returncode == 1
     assert "in vain" in walked.stderr
     assert {room["status"] for room in twin.get("/twin/rooms")} == {"ended"}  # nothing goes on costing
+
+
+@pytest.mark.parametrize("state", ["failed", "unconfirmed", "interrupted"])
+def test_echoes_that_ended_otherwise_are_no_success_and_the_conversation_is_ended(state: str) -> None:
+    ended = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        ended.extend([path] if path.endswith("/end/") else [])
+        echo = {"inference_id": "e1", "state": state, "reason": "a reason", "times": {}}
+        room = {"state": "joined", "replica_present": True, "worker": "w"}
+        conversation = {
+            "id": "cv_1",
+            "conversation_id": "c1",
+            "conversation_url": "https://tavus.daily.co/c1",
+            "room": room,
+        }
+        if "/echoes/" in path:
+            return httpx.Response(200, json=echo)
+        if "/entries/" in path:
+            return httpx.Response(200, json={"results": [], "next": None})
+        return httpx.Response(200, json={**conversation, "persona_id": "p1"})
+
+    with httpx.Client(base_url="http://console", transport=httpx.MockTransport(answer)) as client:
+        said: list[str] = []
+        with pytest.raises(CommandError, match="not spoken: e1"):
+            walk(Console(client, said.append, 1.0), replica="r1")
+    assert ended == ["/api/v1/conversations/cv_1/end/"]
+    assert any("a reason" in line for line in said)
 
 
 def test_a_console_in_live_mode_is_left_alone_without_a_yes(console: ConsoleProcess) -> None:
