@@ -15,6 +15,7 @@ V1: list[URLPattern | URLResolver] = [
     path("", include("personas.api")),
     path("", include("conversations.api")),
     path("", include("echoadmin.log.api")),
+    path("", include("echoadmin.log.browse_api")),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

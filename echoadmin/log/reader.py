@@ -28,6 +28,7 @@ __all__ = [
     "last_n",
     "message",
     "messages",
+    "neighbours",
     "page",
     "read",
     "tail",
@@ -129,6 +130,13 @@ def _found_tail(stream: str, after_n: int, limit: int, filters: Mapping[str, Any
     last = Entry.objects.filter(stream__public_id=stream, n__lte=after_n).order_by("-n").values_list("id", flat=True)
     entries = filtered({**filters, "conversation": stream})
     return read(entries, (last.first() or 0) + 1, limit=limit, newest_first=False)
+
+
+def neighbours(entry: Entry, count: int = 10) -> tuple[list[Entry], list[Entry]]:
+    """The `count` entries before and after `entry` in its stream, oldest first."""
+    stream = Entry.objects.filter(stream=entry.stream_id)
+    before = list(stream.filter(n__lt=entry.n).order_by("-n")[:count])
+    return before[::-1], list(stream.filter(n__gt=entry.n).order_by("n")[:count])
 
 
 def last_n(stream: str) -> int:
