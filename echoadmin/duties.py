@@ -70,7 +70,9 @@ def ensure_rows() -> None:
     now = timezone.now()
     for name, registered in REGISTRY.items():
         Duty.objects.update_or_create(
-            name=name, defaults={"every": registered.every}, create_defaults={"every": registered.every, "next_run_at": now}
+            name=name,
+            defaults={"every": registered.every},
+            create_defaults={"every": registered.every, "next_run_at": now},
         )
 
 

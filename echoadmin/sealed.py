@@ -17,7 +17,9 @@ class Unreadable(ValueError):
 
 @lru_cache(maxsize=4)
 def _fernet(secret_key: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"echoadmin sealed column").derive(secret_key.encode())
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"echoadmin sealed column").derive(
+        secret_key.encode()
+    )
     return Fernet(base64.urlsafe_b64encode(derived))
 
 

@@ -1,10 +1,11 @@
-"""What a link to a Daily room reports: plain facts, stamped on arrival, free of the SDK and of Django."""
+"""A link to a Daily room and what it reports: plain facts, stamped on arrival, free of the SDK and of Django."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,18 @@ class JoinFailed(Exception):
         super().__init__(words)
         self.kind = kind
         self.words = words
+
+
+class Link(Protocol):
+    """A connection to a room, as `rooms.daily` makes it."""
+
+    session_id: str
+
+    async def join(self, url: str, token: str, timeout: float) -> None:
+        """Raises JoinFailed."""
+
+    def send(self, message: dict[str, Any], done: Callable[[str | None], None]) -> None:
+        """Hand over one message."""
+
+    async def leave(self, timeout: float) -> None:
+        """Leave and release."""

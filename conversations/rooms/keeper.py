@@ -13,8 +13,8 @@ from conversations.models import Worker
 from conversations.rooms import claims
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk
-from conversations.rooms.events import Event
-from conversations.rooms.room import Link, LiveRoom
+from conversations.rooms.events import Event, Link
+from conversations.rooms.room import LiveRoom
 
 logger = logging.getLogger(__name__)
 

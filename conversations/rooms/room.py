@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,7 +17,7 @@ from conversations.rooms import claims, hearing
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk, TenureLost
 from conversations.rooms.echo_sender import EchoSender, Stop
-from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Network, Present, StateChanged
+from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Link, Network, Present, StateChanged
 from conversations.rooms.interaction_sender import InteractionSender
 from conversations.rooms.matching import Matcher
 from conversations.rooms.people import People
@@ -35,21 +35,6 @@ SEEN_EVERY = 5.0  # s between writes of last_seen_at
 SILENT_FOR = 30.0  # s without a heartbeat of a replica that is there and used to send them
 BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30)  # s
 DEAD_LINK = ("Disconnected", "ChannelNotOpen", "the link is closed")
-
-
-class Link(Protocol):
-    """A connection to a room, as `rooms.daily` makes it."""
-
-    session_id: str
-
-    async def join(self, url: str, token: str, timeout: float) -> None:
-        """Raises JoinFailed."""
-
-    def send(self, message: dict[str, Any], done: Callable[[str | None], None]) -> None:
-        """Hand over one message."""
-
-    async def leave(self, timeout: float) -> None:
-        """Leave and release."""
 
 
 class LiveRoom:
