@@ -19,7 +19,8 @@ from conversations.rooms.pace import Pace
 from echoadmin.log.writer import Draft
 
 if TYPE_CHECKING:
-    from conversations.rooms.room import Link, LiveRoom
+    from conversations.rooms.events import Link
+    from conversations.rooms.room import LiveRoom
 
 STARVED_LOOK = 0.25  # s between looks for more samples, when no bell tells of them
 
