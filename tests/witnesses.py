@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 
 OURS = "echoadmin/"
 LAST_BITS = 5e-16
@@ -70,12 +71,12 @@ def compare(console_url: str, key: str, twin_url: str, conversation_id: str) -> 
 
 def shown(console_url: str, key: str, conversation_id: str) -> Shown:
     """All entries of a conversation, samples included, by way of the REST API."""
-    url: str | None = f"{console_url}/api/v1/conversations/{conversation_id}/entries/?after=0&audio=include"
+    url: str | None = f"{console_url}/api/v1/conversations/{conversation_id}/entries/?after=0&limit=1000&audio=include"
     entries: Shown = []
     while url:
         page = _get(url, key)
         entries += page["results"]
-        url = page["next"]
+        url = urljoin(url, page["next"]) if page["next"] else None
     return entries
 
 

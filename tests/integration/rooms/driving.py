@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,23 +17,11 @@ from echoadmin.log import reader
 from echoadmin.log.models import Entry
 from tests import witnesses
 from tests.twin_process import TwinProcess
+from tests.waiting import until
 
 ANA = Actor(name="ana", source="rest", request_id="req-1")
 RATE = 24_000
 AGREE_LIMIT = 5.0  # s; the log may be behind by what is being written
-TIME_LIMIT = 20.0  # s; how long a condition may take on a machine that is busy with other things
-
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], what: str = "", limit: float = TIME_LIMIT) -> T:
-    """Wait for `condition` to be true, and return what it returned."""
-    deadline = time.monotonic() + limit
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {limit} s: {what or condition}")
-        time.sleep(0.01)
-    return found
 
 
 def tone(seconds: float, rate: int = RATE, start: int = 0) -> bytes:

@@ -16,7 +16,8 @@ from conversations.rooms.pace import AHEAD
 from conversations.services import speaking
 from echoadmin.log import clips
 from echoadmin.log.models import Clip
-from tests.integration.rooms.driving import ANA, RATE, InRoom, tone, until
+from tests.integration.rooms.driving import ANA, RATE, InRoom, tone
+from tests.waiting import until
 
 EARLY = 0.005  # s: what a clock may be off
 

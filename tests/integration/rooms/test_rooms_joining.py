@@ -16,7 +16,8 @@ from conversations.rooms.claims import NameTaken
 from conversations.rooms.worker import RunningWorker
 from conversations.services import rooms
 from echoadmin.log import verify
-from tests.integration.rooms.driving import ANA, InRoom, open_conversation, tone, until
+from tests.integration.rooms.driving import ANA, InRoom, open_conversation, tone
+from tests.waiting import until
 
 
 def test_a_room_that_is_asked_for_is_joined_under_the_workers_name(idle: InRoom, worker: RunningWorker) -> None:
@@ -197,7 +198,6 @@ def test_a_bell_that_makes_no_sense_does_not_stop_the_next(room: InRoom, loop_th
     settings.LOOK_EVERY = 600  # from now on only bells tell
     until(lambda: room.row.replica_present, "all is quiet")
     channel = bells.worker_channel(room.row.worker.name)  # type: ignore[union-attr]
-    loop_thread.do(get_channel_layer().send(channel, {"type": "room.bell"}))
     loop_thread.do(get_channel_layer().send(channel, {"type": "no.such.bell"}))
     room.until_state(room.say("Still listening."), "spoken")
 

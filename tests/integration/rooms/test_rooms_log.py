@@ -11,7 +11,8 @@ from django.db import connection, connections
 from conversations import interactions
 from conversations.models import Echo
 from echoadmin.log import clips
-from tests.integration.rooms.driving import InRoom, tone, until
+from tests.integration.rooms.driving import InRoom, tone
+from tests.waiting import until
 
 
 def heard_from_guest(room: InRoom) -> list[Any]:

@@ -11,7 +11,8 @@ from conversations.models import Echo, Interaction
 from conversations.refusals import NotJoined, Refusal
 from conversations.rooms import interaction_sender
 from conversations.services import speaking
-from tests.integration.rooms.driving import InRoom, tone, until
+from tests.integration.rooms.driving import InRoom, tone
+from tests.waiting import until
 
 LONG = "A sentence that takes quite a while to be said. " * 40
 

@@ -18,7 +18,8 @@ from conversations.outbox import Tenure
 from conversations.rooms.worker import RunningWorker
 from echoadmin.log import clips
 from echoadmin.log.writer import Draft, append
-from tests.integration.rooms.driving import RATE, InRoom, tone, until
+from tests.integration.rooms.driving import RATE, InRoom, tone
+from tests.waiting import until
 
 LONG = "A sentence that takes quite a while to be said. " * 40
 

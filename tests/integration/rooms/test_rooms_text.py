@@ -10,7 +10,8 @@ import pytest
 from conversations.models import Echo
 from conversations.refusals import ConversationOver, IdTaken, NotJoined, NotNow, QueueFull
 from conversations.services import speaking
-from tests.integration.rooms.driving import ANA, InRoom, until
+from tests.integration.rooms.driving import ANA, InRoom
+from tests.waiting import until
 
 
 def test_a_text_is_spoken_and_each_of_its_times_is_known(room: InRoom) -> None:

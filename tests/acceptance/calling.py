@@ -1,0 +1,104 @@
+"""A conversation by way of a running console's REST API, and what both witnesses say of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests import witnesses
+from tests.console_process import ConsoleProcess
+from tests.waiting import until
+
+FINAL = {"spoken", "interrupted", "failed", "unconfirmed", "cancelled", "rejected"}
+
+
+@dataclass
+class Call:
+    """One conversation of a console; `console` may be another process by and by."""
+
+    console: ConsoleProcess
+    key: str
+    id: str = ""
+    upstream_id: str = ""
+
+    def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """Ask the API; the answer as it is, refusals too."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.request(method, f"{self.console.url}/api/v1/{path}", json=body, headers=headers, timeout=60)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the API for what must work."""
+        answer = self.call(method, path, body)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+    def open(self) -> None:
+        """Make the conversation, and wait until the room is joined and the replica there."""
+        persona = self.ask("POST", "personas/", {"persona_name": "Echo", "pipeline_mode": "echo"})
+        wanted = {"persona_id": persona["persona_id"], "replica_id": "re8e740a42", "join": True}
+        made = self.ask("POST", "conversations/", wanted)
+        self.id, self.upstream_id = made["id"], made["conversation_id"]
+        self.until_joined()
+
+    def until_joined(self) -> dict[str, Any]:
+        """Wait for the room and the replica; the room."""
+
+        def joined() -> dict[str, Any] | None:
+            room: dict[str, Any] = self.ask("GET", f"conversations/{self.id}/")["room"]
+            return room if room["state"] == "joined" and room["replica_present"] else None
+
+        return until(joined, "the room is joined and the replica there")
+
+    def say(self, text: str) -> str:
+        """Queue a text, as soon as the queue takes it; its inference id."""
+        while (answer := self.call("POST", f"conversations/{self.id}/echoes/", {"text": text})).status_code == 429:
+            time.sleep(float(answer.headers.get("Retry-After", 0.1)))
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["inference_id"])
+
+    def echo(self, inference_id: str) -> dict[str, Any]:
+        """One echo as it is now."""
+        found: dict[str, Any] = self.ask("GET", f"conversations/{self.id}/echoes/{inference_id}/")
+        return found
+
+    def until_state(self, inference_id: str, *states: str, limit: float = 30.0) -> dict[str, Any]:
+        """Wait until an echo is in one of the states."""
+
+        def reached() -> dict[str, Any] | None:
+            echo = self.echo(inference_id)
+            assert echo["state"] in states or echo["state"] not in FINAL, echo
+            return echo if echo["state"] in states else None
+
+        return until(reached, f"echo {inference_id} is {' or '.join(states)}", limit)
+
+    def until_final(self, inference_id: str, limit: float = 30.0) -> dict[str, Any]:
+        """Wait until nothing more will happen to an echo."""
+        return self.until_state(inference_id, *FINAL, limit=limit)
+
+    def entries(self) -> witnesses.Shown:
+        """All entries of the conversation, samples included."""
+        return witnesses.shown(self.console.url, self.key, self.id)
+
+    def record(self) -> witnesses.Record:
+        """The twin's own record of the room."""
+        url = f"{self.console.twin_url}/twin/rooms/{self.upstream_id}/messages"
+        found: witnesses.Record = httpx.get(url, timeout=60).json()
+        return found
+
+    def sent(self) -> list[Any]:
+        """What the console sent, by that record."""
+        return [row["message"] for row in self.record() if row["from_name"].startswith(witnesses.OURS)]
+
+    def times_said(self, inference_id: str) -> int:
+        """How often the room carried a text echo."""
+        return sum(1 for message in self.sent() if message.get("properties", {}).get("inference_id") == inference_id)
+
+    def agree(self, limit: float = 10.0) -> None:
+        """Both witnesses say the same, once what is being written is written."""
+        deadline = time.monotonic() + limit
+        while differences := witnesses.differences(self.entries(), self.record()):
+            assert time.monotonic() < deadline, "\n".join(differences)
+            time.sleep(0.1)
