@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import base64
 import os
 import subprocess
 import sys
@@ -28,7 +27,6 @@ PRODUCTION = {
     "ECHOADMIN_ALLOWED_HOSTS": "echo.example.com",
     "ECHOADMIN_TRUSTED_PROXIES": "127.0.0.1",
     "ECHOADMIN_ROOMS": "worker",
-    "ECHOADMIN_SIGNING_KEY": base64.b64encode(bytes(32)).decode(),
     "ECHOADMIN_SECRET_KEY": "of fifty characters or more, as a deployment gives one: 0123456789",
     "ECHOADMIN_SIGNING_KEY": base64.b64encode(bytes(range(32))).decode(),
 }
