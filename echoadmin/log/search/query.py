@@ -112,7 +112,7 @@ def marked(text: str, query: Query) -> list[tuple[str, bool]]:
     for (_, start, stop), is_hit in zip(placed, hit, strict=True):
         if not is_hit:
             continue
-        joined = pieces and pieces[-1][1] and _blank(text[end:start])
+        joined = bool(pieces) and pieces[-1][1] and _blank(text[end:start])
         if not joined and start > end:
             pieces.append((text[end:start], False))
         if joined:

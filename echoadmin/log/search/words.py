@@ -18,6 +18,7 @@ LONGEST_WORD = 64  # characters; the rest is cut, in the index and in what is se
 LONGEST_VALUE = 64  # characters of a body's value that can be searched for as field:value
 LONGEST_TEXT = 100_000  # characters of one entry's words
 MOST_FACETS = 64  # of one body
+AUDIO = "audio"  # the field that holds samples, which nobody searches for
 
 _ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _WORD = re.compile(f"[{_ALONE}]|[^\\W_{_ALONE}]+")
@@ -64,7 +65,7 @@ def body_facets(body: str | None) -> set[int]:
             left.extend(value.items())
         elif isinstance(value, list):
             left.extend((name, one) for one in value)
-        elif name and (text := scalar(value)):
+        elif name and name != AUDIO and (text := scalar(value)):
             found.add(facet(name[:LONGEST_VALUE], text))
     return found
 
