@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -23,11 +24,12 @@ class Call:
     key: str
     id: str = ""
     upstream_id: str = ""
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60), repr=False)
 
     def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """Ask the API; the answer as it is, refusals too."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.request(method, f"{self.console.url}/api/v1/{path}", json=body, headers=headers, timeout=60)
+        return self.http.request(method, f"{self.console.url}/api/v1/{path}", json=body, headers=headers)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the API for what must work."""
@@ -59,6 +61,15 @@ class Call:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["inference_id"])
 
+    def echoes(self) -> dict[str, dict[str, Any]]:
+        """All echoes as they are now, by inference id."""
+        page = self.ask("GET", f"conversations/{self.id}/echoes/?limit=100")
+        found = {echo["inference_id"]: echo for echo in page["results"]}
+        while page["next"]:
+            page = self.ask("GET", page["next"].partition("/api/v1/")[2])
+            found |= {echo["inference_id"]: echo for echo in page["results"]}
+        return found
+
     def echo(self, inference_id: str) -> dict[str, Any]:
         """One echo as it is now."""
         found: dict[str, Any] = self.ask("GET", f"conversations/{self.id}/echoes/{inference_id}/")
@@ -85,16 +96,17 @@ class Call:
     def record(self) -> witnesses.Record:
         """The twin's own record of the room."""
         url = f"{self.console.twin_url}/twin/rooms/{self.upstream_id}/messages"
-        found: witnesses.Record = httpx.get(url, timeout=60).json()
+        found: witnesses.Record = self.http.get(url).json()
         return found
 
     def sent(self) -> list[Any]:
         """What the console sent, by that record."""
         return [row["message"] for row in self.record() if row["from_name"].startswith(witnesses.OURS)]
 
-    def times_said(self, inference_id: str) -> int:
-        """How often the room carried a text echo."""
-        return sum(1 for message in self.sent() if message.get("properties", {}).get("inference_id") == inference_id)
+    def texts_sent(self) -> Counter[str]:
+        """How often the room carried each text echo, by inference id."""
+        of_texts = (message["properties"] for message in self.sent() if "text" in message.get("properties", {}))
+        return Counter(properties["inference_id"] for properties in of_texts)
 
     def agree(self, limit: float = 10.0) -> None:
         """Both witnesses say the same, once what is being written is written."""

@@ -42,8 +42,8 @@ def test_every_echo_is_spoken_in_order_and_both_witnesses_agree(tmp_path: Path) 
         audio = upload(call, wav)
         echo = call.until_state(audio, "spoken", limit=100)
         assert (echo["chunks"], echo["chunks_sent"]) == (1200, 1200)
-        states = [call.echo(inference_id)["state"] for inference_id in ids]
-        assert states == ["spoken"] * TEXTS
+        echoes = call.echoes()
+        assert [echoes[inference_id]["state"] for inference_id in ids] == ["spoken"] * TEXTS
         sent = call.sent()
         assert [message["properties"]["text"] for message in sent[:TEXTS]] == texts
         assert witnesses.samples(sent[TEXTS:], audio) == pcm, "bit for bit"
