@@ -61,6 +61,8 @@ def told(request: HttpRequest, status: int, message: str, way_out: str = "", cod
     if wants_json(request):
         return JsonResponse({"error": {"code": code, "message": message, "way_out": way_out}}, status=status)
     context = {"title": "Not done", "message": message, "way_out": way_out, "status": status}
+    if not request.user.is_authenticated:  # the console's frame shows who is signed in
+        return TemplateResponse(request, "echoadmin/told_to_strangers.html", context, status=status).render()
     return draw(request, "echoadmin/told.html", context, status).render()
 
 

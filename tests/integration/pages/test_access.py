@@ -97,3 +97,17 @@ def test_a_key_without_a_scope_or_a_label_is_refused_beside_its_field(visitor: V
     page = visitor("operator").post("/admin/accounts/apikey/add/", {"label": ""})
     assert page.status_code == 400
     assert set(page.context["form"].errors) == {"label", "scopes"}
+
+
+@pytest.mark.parametrize("address", ["/nope", "/admin-nope/", "/api-nope"])
+def test_a_stranger_at_an_address_that_is_not_there_is_told_so(address: str) -> None:
+    answer = Client().get(address)
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.content.decode()
+    assert "Sign in" in answer.content.decode()
+
+
+def test_a_stranger_whose_form_is_no_longer_valid_is_told_so() -> None:
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ben", "password": PASSWORD})
+    assert answer.status_code == 403
+    assert "This form is no longer valid." in answer.content.decode()
