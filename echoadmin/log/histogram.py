@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from django.db import connection
@@ -44,7 +45,7 @@ def histogram(params: Mapping[str, Any], most: int = 60) -> Histogram:
     first, last = _range(given.pop("at_after", None), given.pop("at_before", None))
     step = next((step for step in STEPS if last - first <= timedelta(seconds=step) * min(most, MOST_BARS)), STEPS[-1])
     start = int(first.timestamp()) // step * step
-    size = min(max(-(-(int(last.timestamp()) - start) // step), 1), MOST_BARS * 2)
+    size = min(max(-(-(ceil(last.timestamp()) - start) // step), 1), MOST_BARS * 2)
     if len(given) == 1 and (name := next(iter(given))) in NARROW:
         counts, filtered = _counted({NARROW[name]: given[name]}, start, step), True
     else:

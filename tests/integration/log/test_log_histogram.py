@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from echoadmin.log import histogram as histograms
 from echoadmin.log.chain import instant
 from echoadmin.log.histogram import histogram
 from echoadmin.log.index.duties import follow_log
@@ -93,6 +94,22 @@ def test_without_a_time_range_the_bars_span_the_whole_log(entries: None) -> None
     assert sum(found.bars) == 107
     assert len(found.bars) <= 61
     assert found.start <= START
+
+
+@pytest.mark.parametrize("seconds", [0, 0.25, 59.75])
+def test_the_newest_entry_is_in_the_last_bar_whatever_the_second(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return START + timedelta(seconds=seconds, microseconds=1)
+
+    monkeypatch.setattr(histograms, "datetime", Clock)
+    append([draft(at=START)])
+    tamper("UPDATE log_entry SET late = %s", False)
+    catch_up(ROLLS, newest())
+    assert histogram({}).bars[-1] == 1
 
 
 def test_an_empty_log_has_empty_bars() -> None:
