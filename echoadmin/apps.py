@@ -12,5 +12,6 @@ class EchoadminConfig(AppConfig):
     label = "echoadmin"
 
     def ready(self) -> None:
-        """Make the checks known."""
+        """Make the checks and the duties known."""
         from echoadmin import checks  # noqa: F401
+        from echoadmin.runs import duties  # noqa: F401

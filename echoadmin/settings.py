@@ -92,6 +92,9 @@ LOG_KEPT_APART = (  # families and kinds of entries
 LOG_KEEP_DAYS = {name: env.optional_number(f"LOG_KEEP_DAYS_{name.upper()}") for name in LOG_KEPT_APART}
 LOG_KEEP_DAYS[""] = env.optional_number("LOG_KEEP_DAYS")
 
+STREAM_STALL = env.number("STREAM_STALL", 60, 0.1, 3600)  # seconds that a reader of an export may take nothing
+RUN_FILE_DAYS = env.number("RUN_FILE_DAYS", 7, 0.01, 3650)  # for how long the files of runs are kept
+
 # --- workers ---------------------------------------------------------------------------------------------------------
 ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")
 WORKER = env.text("ECHOADMIN_WORKER")  # "" → made from the host's name

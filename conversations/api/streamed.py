@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 
 from conversations.api.conversations import one
@@ -19,14 +14,7 @@ from conversations.api.echoes import echo_of
 from echoadmin.api.views import View
 from echoadmin.log.models import Clip
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range, clip_wav
-
-
-class AnyAccept(DefaultContentNegotiation):
-    """Players ask for audio/*; errors are JSON all the same."""
-
-    def select_renderer(self, request, renderers, format_suffix=None):  # type: ignore[no-untyped-def]
-        """The first renderer, whatever was asked for."""
-        return renderers[0], renderers[0].media_type
+from echoadmin.streaming import AnyAccept, streamed
 
 
 @extend_schema(tags=["echoes"], responses={(200, "audio/wav"): OpenApiTypes.BINARY})
@@ -52,16 +40,3 @@ class EchoAudio(View):
         if asked:
             headers["Content-Range"] = f"bytes {first}-{stop - 1}/{wav.size}"
         return streamed(request._request, wav.blocks(first, stop), 206 if asked else 200, headers)
-
-
-def streamed(
-    request: HttpRequest, blocks: Iterator[bytes], status: int, headers: dict[str, str]
-) -> StreamingHttpResponse:
-    """A response that reads one block at a time, under ASGI too."""
-    body = _blocks(blocks) if isinstance(request, ASGIRequest) else blocks
-    return StreamingHttpResponse(body, status=status, headers=headers)
-
-
-async def _blocks(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (block := await sync_to_async(lambda: next(blocks, None))()) is not None:
-        yield block

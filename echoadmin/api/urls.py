@@ -14,6 +14,8 @@ V1: list[URLPattern | URLResolver] = [
     path("duties/", DutyList.as_view()),
     path("", include("personas.api")),
     path("", include("conversations.api")),
+    path("", include("echoadmin.api.runs")),
+    path("", include("echoadmin.log.export.api")),
     path("", include("echoadmin.log.api")),
     path("", include("echoadmin.log.browse_api")),
 ]

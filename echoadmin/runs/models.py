@@ -79,12 +79,13 @@ class Run(models.Model):
         """How far it is; None when its length is not known."""
         return min(100, self.done * 100 // self.total) if self.total else None
 
-    def file(self, first: int = 0) -> Iterator[bytes]:
-        """The result's bytes from number `first` on, part by part."""
+    def file(self, first: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The result's bytes from number `first` up to `stop`, part by part; one part is in memory at a time."""
+        stop = self.file_bytes if stop is None else stop
         at = 0
-        for n, size in self.parts.order_by("n").values_list("n", Length("data")):
-            if at + size > first:
-                yield bytes(self.parts.values_list("data", flat=True).get(n=n))[max(0, first - at) :]
+        for n, size in list(self.parts.order_by("n").values_list("n", Length("data"))):
+            if at + size > first and at < stop:
+                yield bytes(self.parts.values_list("data", flat=True).get(n=n))[max(0, first - at) : stop - at]
             at += size
 
 

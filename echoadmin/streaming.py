@@ -1,0 +1,79 @@
+"""Answers that are made while they are sent: block by block, and given up when nobody takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Generator, Iterator
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
+from django.http import HttpRequest, StreamingHttpResponse
+from rest_framework.negotiation import DefaultContentNegotiation
+
+logger = logging.getLogger(__name__)
+
+SLICE = 64 * 1024  # bytes: each has its own time to be taken
+
+
+class AnyAccept(DefaultContentNegotiation):
+    """Players ask for audio/*, and a file's `?format=` is no renderer's; errors are JSON all the same."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):  # type: ignore[no-untyped-def]
+        """The first renderer, whatever was asked for."""
+        return renderers[0], renderers[0].media_type
+
+
+def streamed(
+    request: HttpRequest, blocks: Iterator[bytes], status: int, headers: dict[str, str]
+) -> StreamingHttpResponse:
+    """A response that reads one block at a time, under ASGI too.
+
+    Between two blocks it holds no connection to the database. A reader who takes nothing for STREAM_STALL seconds is
+    dropped: the connection ends before the answer does.
+    """
+    body = _patient(blocks, settings.STREAM_STALL) if isinstance(request, ASGIRequest) else blocks
+    return StreamingHttpResponse(body, status=status, headers=headers)
+
+
+async def _patient(blocks: Iterator[bytes], stall: float) -> AsyncIterator[bytes]:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def give_up() -> None:
+        logger.warning("a reader took nothing for %g s, so the answer was given up", stall)
+        if task is not None:
+            task.cancel()
+
+    try:
+        while (block := await sync_to_async(_next)(blocks)) is not None:
+            for at in range(0, len(block), SLICE):
+                timer = loop.call_later(stall, give_up)
+                try:
+                    yield block[at : at + SLICE]
+                finally:
+                    timer.cancel()
+    finally:
+        if isinstance(blocks, Generator):
+            await sync_to_async(_close)(blocks)
+
+
+def _next(blocks: Iterator[bytes]) -> bytes | None:
+    try:
+        return next(blocks, None)
+    finally:
+        _let_go()
+
+
+def _close(blocks: Generator[bytes]) -> None:
+    try:
+        blocks.close()
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """The connection goes back to the pool: the reader may take his time."""
+    if not connection.in_atomic_block:
+        connection.close()
