@@ -76,7 +76,7 @@ def shown(entries: Sequence[Entry], *, audio: bool) -> list[dict[str, Any]]:
     return reader.as_dicts(entries, _upstream_ids[0] if _upstream_ids else lambda refs: {}, audio)
 
 
-@extend_schema(tags=["log"], parameters=[*FILTERS, *PAGING, AUDIO], responses=EntryPage)
+@extend_schema(tags=["log"], parameters=[*FILTERS, *PAGING, AUDIO], responses=EntryPage, operation_id="entries_list")
 class Entries(View):
     """Every kind of entry, across conversations, newest first."""
 
@@ -97,14 +97,14 @@ class Entries(View):
         return Response({"results": rows, "next": _link(request, page.next), "previous": _link(request, page.previous)})
 
 
-@extend_schema(tags=["log"])
+@extend_schema(tags=["log"], operation_id="messages_list")
 class Messages(Entries):
     """App messages alone."""
 
     kind = Kind.APP_MESSAGE
 
 
-@extend_schema(tags=["log"])
+@extend_schema(tags=["log"], operation_id="webhooks_list")
 class Webhooks(Entries):
     """What Tavus reported to this console."""
 
