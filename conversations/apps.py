@@ -11,5 +11,5 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        """Make this app's duties known to whoever runs them."""
-        from conversations import duties  # noqa: F401
+        """Make this app's duties known to whoever runs them, and the words of its own to whoever erases."""
+        from conversations import duties, forgetting  # noqa: F401
