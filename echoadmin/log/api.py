@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.http import QueryDict
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -76,7 +76,8 @@ def shown(entries: Sequence[Entry], *, audio: bool) -> list[dict[str, Any]]:
     return reader.as_dicts(entries, _upstream_ids[0] if _upstream_ids else lambda refs: {}, audio)
 
 
-@extend_schema(tags=["log"], parameters=[*FILTERS, *PAGING, AUDIO], responses=EntryPage, operation_id="entries_list")
+@extend_schema_view(get=extend_schema(operation_id="entries_list"))
+@extend_schema(tags=["log"], parameters=[*FILTERS, *PAGING, AUDIO], responses=EntryPage)
 class Entries(View):
     """Every kind of entry, across conversations, newest first."""
 
@@ -97,14 +98,16 @@ class Entries(View):
         return Response({"results": rows, "next": _link(request, page.next), "previous": _link(request, page.previous)})
 
 
-@extend_schema(tags=["log"], operation_id="messages_list")
+@extend_schema_view(get=extend_schema(operation_id="messages_list"))
+@extend_schema(tags=["log"])
 class Messages(Entries):
     """App messages alone."""
 
     kind = Kind.APP_MESSAGE
 
 
-@extend_schema(tags=["log"], operation_id="webhooks_list")
+@extend_schema_view(get=extend_schema(operation_id="webhooks_list"))
+@extend_schema(tags=["log"])
 class Webhooks(Entries):
     """What Tavus reported to this console."""
 
