@@ -5,22 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.safestring import SafeString
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
+from echoadmin.accounts.acting import actor
 from echoadmin.log import reader
-from echoadmin.log.chain import instant
-from echoadmin.log.models import Direction, Entry, Kind, Stream
-from echoadmin.pages import draw, pretty, require_role
+from echoadmin.log.models import Clip, Entry, Stream
+from echoadmin.log.pages import opened
+from echoadmin.log.pages.asked import LABELS, Asked, choices, since
+from echoadmin.log.pages.bars import drawing
+from echoadmin.log.pages.lines import light, lines, without_noise
+from echoadmin.log.wav import RangeNotSatisfiable, byte_range
+from echoadmin.pages import button, draw, require_role, told
 from echoadmin.read_only import ReadOnlyAdmin
-from echoadmin.shown import code, size, when
+from echoadmin.runs import KINDS, start_run
+from echoadmin.streaming import streamed
 
 PAGE = 100
-NOISE = ("system.replica_present", "system.pal_present", "system.heartbeat", "conversation.utterance.streaming")
-FAMILIES = ("echo", "speaking", "utterance", "presence", "tool", "context", "room", "other")
-MARKS = {"upstream": "http", "operator": "op", "webhook": "hook", "room": "room"}
-WORDS = 160  # characters of an entry's summary
+MOST_NEW = 200  # entries that the tail draws at once
+EXPORT = "/api/v1/entries/export/"
 
 
 @admin.register(Entry)
@@ -30,29 +35,35 @@ class EntryAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """One page of the log."""
         require_role(request, "auditor", "read the log")
-        asked = {name: request.GET.get(name, "").strip() for name in reader.FILTERS}
-        context: dict[str, Any] = {"title": "Log", "asked": asked, "entries": [], "errors": {}}
-        context |= {"kinds": Kind.choices, "directions": Direction.choices, "families": FAMILIES}
-        context["filters_open"] = any(
-            asked[name] for name in reader.FILTERS if name not in ("conversation", "kind", "family")
-        )
+        if address := since(request):
+            return redirect(address)
+        asked = Asked(request.GET)
+        context = _frame(asked)
         try:
-            found = reader.filtered({name: value for name, value in asked.items() if value})
-            found = found.defer("body", "leaf", "digest", "body_sha256")
-            context["noise"] = bool(request.GET.get("noise"))
-            if not (context["noise"] or asked["event_type"] or asked["family"]):
-                found = found.exclude(event_type__in=NOISE)
-            page = reader.page(found, request.GET.get("cursor") or None, PAGE)
+            found = reader.filtered(asked.given)
+            context["bars"] = drawing(asked, asked.given)
+            context["live_after"] = _live_after(asked)
+            query = found.search.query if found.search and found.search.asked else None
+            page = reader.page(light(_quiet(found, asked)), asked.cursor, PAGE)
         except reader.FilterError as error:
-            return draw(request, "log/list.html", context | {"errors": error.fields}, 400)
+            return draw(request, "log/list.html", context | {"errors": _in_words(error.fields)}, 400)
         except reader.CursorError as error:
-            return draw(request, "log/list.html", context | {"errors": {"cursor": [str(error)]}}, 400)
-        context["entries"] = [_line(entry) for entry in page.rows] if asked["inference_id"] else _lines(page.rows)
+            return draw(request, "log/list.html", context | {"errors": {"": str(error)}, "bad_cursor": True}, 400)
+        context["entries"] = lines(page.rows, query)
         context |= {"older": _beside(request, page.next), "newer": _beside(request, page.previous)}
         return draw(request, "log/list.html", context)
 
     def custom_paths(self) -> list[Any]:
-        return [("<int:entry_id>/body/", "body", self.body_view)]
+        return [
+            ("rows/", "rows", self.rows_view),
+            ("export/", "export", self.export_view),
+            ("of/<str:stream>/<int:n>/", "of", self.of_view),
+            ("<int:entry_id>/opened/", "opened", self.opened_view),
+            ("<int:entry_id>/body/", "body", self.body_view),
+            ("<int:entry_id>/json/", "json", self.json_view),
+            ("<int:entry_id>/curl/", "curl", self.curl_view),
+            ("<int:entry_id>/audio/", "audio", self.audio_view),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -61,94 +72,151 @@ class EntryAdmin(ReadOnlyAdmin):
         require_role(request, "auditor", "read the log")
         entry = self._entry(object_id)
         stream = Stream.objects.filter(pk=entry.stream_id).first()
-        context = {
+        context = opened.opened(entry) | {
             "title": f"{entry.event_type} #{entry.n}",
             "crumb": ("Log", reverse("admin:log_entry_changelist")),
-            "facts": _facts(entry, stream.public_id if stream else "?"),
-            "documents": [("Message", _body(entry))],
+            "all_facts": opened.all_facts(entry, stream.public_id if stream else "?"),
         }
-        return draw(request, "admin/detail.html", context)
+        return draw(request, "log/entry.html", context)
+
+    def of_view(self, request: HttpRequest, stream: str, n: int) -> HttpResponse:
+        """An entry by its stream and number there: an address that still answers when it was pruned."""
+        require_role(request, "auditor", "read the log")
+        found = Entry.objects.filter(stream__public_id=stream, n=n).only("id").first() if n < 2**63 else None
+        if found is None:
+            raise Http404(opened.why_missing_in(stream, n))
+        return redirect("admin:log_entry_change", found.pk)
+
+    # what a row opens into
+
+    def opened_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
+        """The fragment that a row opens into."""
+        require_role(request, "auditor", "read the log")
+        context = opened.opened(self._entry(str(entry_id)), request.GET.get("text", ""))
+        return draw(request, "log/opened.html", context)
 
     def body_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
-        """An entry's body as pretty text, for opening a row in place."""
+        """An entry's body as pretty text."""
+        return self._text(request, entry_id, opened.body_words)
+
+    def json_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
+        """The entry as JSON, to be copied."""
+        return self._text(request, entry_id, opened.as_json)
+
+    def curl_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
+        """The call again, to be copied into a shell."""
+        return self._text(request, entry_id, opened.as_curl)
+
+    def _text(self, request: HttpRequest, entry_id: int, tell: Any) -> HttpResponse:
         require_role(request, "auditor", "read the log")
-        return HttpResponse(_body(self._entry(str(entry_id))), content_type="text/plain; charset=utf-8")
+        return HttpResponse(tell(self._entry(str(entry_id))), content_type="text/plain; charset=utf-8")
+
+    def audio_view(self, request: HttpRequest, entry_id: int) -> HttpResponseBase:
+        """The sound of its echo as WAV, or with ?only=message of this message alone; ranges are answered."""
+        require_role(request, "auditor", "hear what was said")
+        entry = self._entry(str(entry_id))
+        try:
+            wav = opened.sound(entry, whole=request.GET.get("only") != "message")
+            if wav is None or not wav.nbytes:
+                raise Clip.DoesNotExist
+            asked = byte_range(request.META.get("HTTP_RANGE"), wav.size)
+        except Clip.DoesNotExist:
+            raise Http404(f"Entry {entry_id} has no sound here: it never had, or its samples were erased.") from None
+        except RangeNotSatisfiable:
+            return HttpResponse(status=416, headers={"Content-Range": f"bytes */{wav.size}"})
+        first, stop = asked or (0, wav.size)
+        headers = {"Accept-Ranges": "bytes", "Content-Length": str(stop - first), "Content-Type": "audio/wav"}
+        if asked:
+            headers["Content-Range"] = f"bytes {first}-{stop - 1}/{wav.size}"
+        return streamed(request, wav.blocks(first, stop), 206 if asked else 200, headers)
+
+    # what the page's buttons do
+
+    def rows_view(self, request: HttpRequest) -> HttpResponse:
+        """Rows by their ids, newest first, as the list has them: what the tail told of."""
+        require_role(request, "auditor", "read the log")
+        ids = [int(part) for part in request.GET.get("ids", "").split(",") if part.isdigit() and len(part) < 19]
+        asked = Asked(request.GET)
+        try:
+            found = reader.filtered(asked.given)
+        except reader.FilterError as error:
+            return told(request, 400, str(error))
+        query = found.search.query if found.search and found.search.asked else None
+        rows = _quiet(light(Entry.objects.filter(id__in=ids[-MOST_NEW:])), asked).order_by("-id")
+        return draw(request, "log/rows.html", {"entries": lines(list(rows), query)})
+
+    @button("auditor", "export the log")
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """An export as a run: it goes on when the page is left."""
+        kind = KINDS.get("export")
+        if kind is None or kind.check is None:
+            return told(request, 404, "Exports are not done by this console.", "Download the file instead.")
+        filters = {name: value for name in reader.FILTERS if (value := request.POST.get(name, "").strip())}
+        try:
+            asked = kind.check({"format": request.POST.get("format"), "filters": filters})
+        except ValidationError as error:
+            return told(request, 400, "; ".join(error.messages), "Go back and change the filter.")
+        run = start_run(
+            actor=actor(request), kind="export", params=asked.params, label=asked.label,
+            conversation_ref=asked.conversation_ref,
+        )  # fmt: skip
+        return redirect("admin:echoadmin_run_change", run.public_id)
 
     def _entry(self, object_id: str) -> Entry:
         entry = Entry.objects.filter(pk=object_id).first() if object_id.isdigit() and len(object_id) < 19 else None
         if entry is None:
-            raise Http404(f"There is no entry {object_id[:40]!r}: it may have been pruned by age.")
+            raise Http404(opened.why_missing(object_id))
         return entry
 
 
-def _body(entry: Entry) -> str:
-    """Pretty JSON; samples are told, never printed."""
-    if entry.erased_at:
-        return f"Erased {instant(entry.erased_at)}. Its place in the chain, and its checksum, are kept."
-    return pretty(reader.message(entry, audio=False))
-
-
-def _lines(entries: list[Entry]) -> list[dict[str, Any]]:
-    """The rows of the list; the messages of one echo are one row, at its newest."""
-    lines: list[dict[str, Any]] = []
-    spoken: dict[tuple[str | None, str], dict[str, Any]] = {}
-    for entry in entries:
-        is_piece = entry.direction == Direction.OUT and entry.clip_bytes and entry.inference_id
-        echo = (entry.conversation_ref, entry.inference_id or "")
-        if is_piece and echo in spoken:
-            spoken[echo]["pieces"] += 1
-            continue
-        lines.append(_line(entry))
-        if is_piece:
-            spoken[echo] = lines[-1]
-    return lines
-
-
-def _line(entry: Entry) -> dict[str, Any]:
-    """A row of the list."""
-    words = (entry.said or "")[:WORDS]
-    if not words and entry.clip_bytes:
-        words = f"audio, {size(entry.clip_bytes)}"
+def _frame(asked: Asked) -> dict[str, Any]:
+    """What the page shows whatever is found."""
     return {
-        "id": entry.pk,
-        "n": entry.n,
-        "at": when(entry.at),
-        "mark": (entry.direction if entry.kind == Kind.APP_MESSAGE else MARKS.get(entry.kind)) or entry.kind,
-        "event_type": entry.event_type,
-        "words": words,
-        "who": entry.actor or entry.sender_name or "",
-        "is_error": entry.is_error,
-        "late": entry.late,
-        "pieces": 1,
-        "inference_id": entry.inference_id,
-        "conversation": entry.conversation_ref,
-        "address": reverse("admin:log_entry_change", args=[entry.pk]),
-        "body_address": reverse("admin:log_entry_body", args=[entry.pk]),
+        "title": "Log",
+        "asked": asked,
+        "entries": [],
+        "errors": {},
+        "chips": asked.chips(),
+        "presets": asked.presets(),
+        "noise_address": asked.address(noise=None if asked.noise else "1"),
+        "downloads": _downloads(asked),
+        "export_run": "export" in KINDS and _is_page("admin:echoadmin_run_changelist"),
+        **choices(),
     }
 
 
-def _facts(entry: Entry, stream: str) -> list[tuple[str, Any]]:
-    conversation: SafeString | str = code(entry.conversation_ref)
-    return [
-        ("Happened", when(entry.at)),
-        ("Number", f"{entry.n} of {stream}"),
-        ("Kind", entry.get_kind_display()),
-        ("Direction", entry.get_direction_display() if entry.direction else ""),
-        ("Type", code(entry.event_type)),
-        ("Family", entry.family),
-        ("Conversation", conversation),
-        ("Sender", " ".join(part for part in (entry.sender_name, entry.sender) if part)),
-        ("By", entry.actor or ""),
-        ("API key", entry.api_key_ref or ""),
-        ("Inference id", code(entry.inference_id)),
-        ("Sequence at Tavus", entry.seq),
-        ("Request", code(entry.request_id)),
-        ("Went wrong", "yes" if entry.is_error else "no"),
-        ("Stored late", "yes, over 5 s after it happened" if entry.late else "no"),
-        ("Size", size(entry.body_bytes)),
-        ("SHA-256 of the message", code(bytes(entry.body_sha256).hex())),
-        ("Digest in the chain", code(bytes(entry.digest).hex())),
-    ]
+def _downloads(asked: Asked) -> list[tuple[str, str]]:
+    """(address, words) of the files that the page offers."""
+    try:
+        resolve(EXPORT)
+    except Resolver404:
+        return []
+    beside = asked.filters_query()
+    formats = {"ndjson": "NDJSON, verifiable", "csv": "CSV, for a spreadsheet", "zip": "The audio, as WAV files (zip)"}
+    return [(f"{EXPORT}?format={name}&{beside}".rstrip("&"), words) for name, words in formats.items()]
+
+
+def _is_page(name: str) -> bool:
+    try:
+        reverse(name)
+    except NoReverseMatch:
+        return False
+    return True
+
+
+def _quiet(found: Any, asked: Asked) -> Any:
+    return found if asked.noise else without_noise(found, asked.given)
+
+
+def _live_after(asked: Asked) -> str:
+    """From where the page's tail reads on; nothing on a page that can't grow."""
+    if asked.cursor or "at_before" in asked.given:
+        return ""
+    return reader.tail_all(None, asked.given, 1).cursor
+
+
+def _in_words(fields: dict[str, list[str]]) -> dict[str, str]:
+    return {LABELS.get(name, name): " ".join(words) for name, words in fields.items()}
 
 
 def _beside(request: HttpRequest, cursor: str | None) -> str:

@@ -1,21 +1,20 @@
-// A row of the log opens in place: its body is fetched when it is asked for.
+// The log's page: rows open in place, what is new arrives at the top, addresses stay short.
 
-document.getElementById("entries").addEventListener(
-  "toggle",
-  async ({ target }) => {
-    if (!target.open || target.querySelector("pre")) return;
-    const body = document.createElement("pre");
-    body.className = "ea-json";
-    body.tabIndex = 0;
-    body.textContent = "…";
-    target.append(body);
-    try {
-      const answer = await fetch(target.dataset.body);
-      body.textContent = answer.ok && !answer.redirected ? await answer.text() : `The console answered ${answer.status}. Reload the page.`;
-    } catch {
-      body.textContent = "The console did not answer. Close the row and open it again.";
-      target.addEventListener("toggle", () => body.remove(), { once: true });
-    }
-  },
-  true,
-);
+import { copyOnClick } from "./copying.js";
+import { openInPlace } from "./opening.js";
+import { Arrivals } from "./arrivals.js";
+
+const page = document.getElementById("log-page");
+openInPlace(document.getElementById("entries"), page.dataset.text);
+copyOnClick(page);
+if (page.dataset.after) new Arrivals(page).begin();
+
+// What is left empty does not have to stand in the address.
+for (const form of page.querySelectorAll("form[data-lean]")) {
+  form.addEventListener("submit", () => {
+    for (const field of form.elements) if (field.name && field.value.trim() === "") field.disabled = true;
+  });
+}
+window.addEventListener("pageshow", () => {
+  for (const field of page.querySelectorAll("form[data-lean] [name]:disabled")) field.disabled = false;
+});
