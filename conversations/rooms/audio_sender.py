@@ -230,9 +230,11 @@ async def _send_chunks(
     def over() -> bool:
         return sender.stop is not None or delivery.error is not None or delivery.stuck or delivery.lost
 
+    now, most = sender.room.loop.time, pace.most_unacknowledged
     while (batch := await logged.get()) is not None:
         for chunk in batch:
-            await _until_departure(sender, pace, chunk, delivery, over)
+            if chunk.departure > now() or len(delivery.open) >= most:
+                await _until_departure(sender, pace, chunk, delivery, over)
             if over():
                 delivery.unsent.append(chunk.n)
             else:
