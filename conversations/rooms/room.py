@@ -33,6 +33,8 @@ LEAVE_TIMEOUT = 5.0
 INTERRUPTED_FOR = 10.0  # s that the signalling connection may be away before the room counts as lost
 SEEN_EVERY = 5.0  # s between writes of last_seen_at
 SILENT_FOR = 30.0  # s without a heartbeat of a replica that is there and used to send them
+CALL_ENDED = "Daily ended the call"
+END_IS_TOLD_IN = 2.0  # s: a call that Daily ends has mostly ended upstream, and a duty finds that out meanwhile
 BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30)  # s
 DEAD_LINK = ("Disconnected", "ChannelNotOpen", "the link is closed")
 
@@ -192,6 +194,10 @@ class LiveRoom:
             self.lose(f"the replica is there and has been silent for {SILENT_FOR:g} s")
 
     async def _rejoin_after_loss(self) -> None:
+        if self._lost_because == CALL_ENDED:
+            await self._close_or(END_IS_TOLD_IN)
+            if self.closing is not None:  # not lost: the conversation has ended
+                return
         self._blind_since, self._blind_because = self.signs.heard_at, "room_lost"
         because = self._lost_because
         await self._drop_link()
@@ -283,7 +289,7 @@ class LiveRoom:
                     gone = "The replica left the room while it was at it."
                     self.echoes.halt(Stop("unconfirmed", "replica_left", gone))
             case StateChanged(state="left") if self.link is not None and self.closing is None:
-                self.lose("Daily ended the call")
+                self.lose(CALL_ENDED)
                 self.conversation_is_ending()
             case Network():
                 self._network(event)
