@@ -17,6 +17,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from log_names import COMMON_KEY, COMMON_WORD, OURS, RARE_ACTOR, RARE_KEY, RARE_WORD
+
 from echoadmin.log.writer.drafts import Draft
 
 BLOCK_STREAMS = 20
@@ -24,16 +26,9 @@ SLICE = timedelta(minutes=46, seconds=12)  # of a block
 CLIP_SECONDS, RATE, CHUNK = 15, 24_000, 2_400  # bytes a chunk
 CLIPS = 12
 
-COMMON_WORD = "tomorrow"  # in one sentence of twenty
-RARE_WORD = "quokka"  # in one of about ten thousand
-COMMON_PERSONA, RARE_PERSONA = "pe_0000", "pe_0039"
-COMMON_ACTOR, RARE_ACTOR = "ana", "auditor"
-COMMON_KEY, RARE_KEY = "key_tts", "key_audit"
-OURS = "0b5e7a44-0000-4000-8000-000000000001"  # our participant's id in every room
-
 _PERSONAS = [f"pe_{i:04}" for i in range(40)]
 _PERSONA_WEIGHTS = list(accumulate([1 / (i + 1) for i in range(39)] + [0.002]))
-_ACTORS = [COMMON_ACTOR, "ben", "chloe", "dmitri", "eve", "farid", "grace", RARE_ACTOR]
+_ACTORS = ["ana", "ben", "chloe", "dmitri", "eve", "farid", "grace", RARE_ACTOR]
 _ACTOR_WEIGHTS = list(accumulate([50, 20, 10, 8, 6, 4, 2, 0.02]))
 _SYLLABLES = [consonant + vowel for consonant in "bdklmnr" for vowel in "aeiou"][:33]
 _SMALL = ("the", "a", "to", "and", "you", "of", "in", "is", "that", "it", "for", "on", "we", "are", "with", "this")
