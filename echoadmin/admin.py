@@ -15,6 +15,7 @@ from unfold.decorators import display
 from echoadmin.duties import Duty
 from echoadmin.installation import Console, Installation
 from echoadmin.read_only import Facts, ReadOnlyAdmin
+from echoadmin.runs import admin as _runs  # noqa: F401 - found by Django's look for admin modules through this one
 from echoadmin.shown import lasting, state, when
 
 

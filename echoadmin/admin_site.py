@@ -51,6 +51,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item("Log", "receipt_long", "log_entry_changelist"),
+            _item("Runs", "downloading", "echoadmin_run_changelist"),
             _item("Echoes", "graphic_eq", "conversations_echo_changelist"),
             _item("Interactions", "bolt", "conversations_interaction_changelist"),
             _item("Rooms", "meeting_room", "conversations_room_changelist"),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import Resolver404, resolve, reverse
 
-from echoadmin.accounts.acting import actor
 from echoadmin.log import reader
 from echoadmin.log.models import Clip, Entry, Stream
 from echoadmin.log.pages import opened
@@ -20,7 +18,8 @@ from echoadmin.log.pages.lines import light, lines, without_noise
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range
 from echoadmin.pages import button, draw, require_role, told
 from echoadmin.read_only import ReadOnlyAdmin
-from echoadmin.runs import KINDS, start_run
+from echoadmin.runs import KINDS
+from echoadmin.runs.admin import start_by_page
 from echoadmin.streaming import streamed
 
 PAGE = 100
@@ -148,19 +147,8 @@ class EntryAdmin(ReadOnlyAdmin):
     @button("auditor", "export the log")
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """An export as a run: it goes on when the page is left."""
-        kind = KINDS.get("export")
-        if kind is None or kind.check is None:
-            return told(request, 404, "Exports are not done by this console.", "Download the file instead.")
         filters = {name: value for name in reader.FILTERS if (value := request.POST.get(name, "").strip())}
-        try:
-            asked = kind.check({"format": request.POST.get("format"), "filters": filters})
-        except ValidationError as error:
-            return told(request, 400, "; ".join(error.messages), "Go back and change the filter.")
-        run = start_run(
-            actor=actor(request), kind="export", params=asked.params, label=asked.label,
-            conversation_ref=asked.conversation_ref,
-        )  # fmt: skip
-        return redirect("admin:echoadmin_run_change", run.public_id)
+        return start_by_page(request, "export", {"format": request.POST.get("format"), "filters": filters})
 
     def _entry(self, object_id: str) -> Entry:
         entry = Entry.objects.filter(pk=object_id).first() if object_id.isdigit() and len(object_id) < 19 else None
@@ -180,7 +168,7 @@ def _frame(asked: Asked) -> dict[str, Any]:
         "presets": asked.presets(),
         "noise_address": asked.address(noise=None if asked.noise else "1"),
         "downloads": _downloads(asked),
-        "export_run": "export" in KINDS and _is_page("admin:echoadmin_run_changelist"),
+        "export_run": "export" in KINDS,
         **choices(),
     }
 
@@ -194,14 +182,6 @@ def _downloads(asked: Asked) -> list[tuple[str, str]]:
     beside = asked.filters_query()
     formats = {"ndjson": "NDJSON, verifiable", "csv": "CSV, for a spreadsheet", "zip": "The audio, as WAV files (zip)"}
     return [(f"{EXPORT}?format={name}&{beside}".rstrip("&"), words) for name, words in formats.items()]
-
-
-def _is_page(name: str) -> bool:
-    try:
-        reverse(name)
-    except NoReverseMatch:
-        return False
-    return True
 
 
 def _quiet(found: Any, asked: Asked) -> Any:

@@ -10,6 +10,7 @@ from echoadmin.log.histogram import histogram
 from echoadmin.log.pages.asked import Asked
 
 MOST = 80  # bars
+FEWEST = 40  # so that a young log does not look like a wall
 HEIGHT = 48  # units of the drawing
 LEAST = 2  # so that one entry can be seen, and hit
 UNITS = {60: "minute", 3600: "hour", 86_400: "day", 604_800: "week"}
@@ -47,15 +48,12 @@ def drawing(asked: Asked, filters: Mapping[str, str]) -> Drawing:
     found = histogram(filters, MOST)
     most = max(found.bars, default=0)
     step = timedelta(seconds=found.step)
-    bars = [
-        _bar(asked, place, count, most, found.start + place * step, step)
-        for place, count in enumerate(found.bars)
-        if count
-    ]
-    last = found.start + len(found.bars) * step
-    return Drawing(
-        bars, len(found.bars), HEIGHT, found.start, last, _words(found.step), most, sum(found.bars), found.filtered
-    )
+    empty = max(0, FEWEST - len(found.bars)) if "at_after" not in filters else 0
+    first = found.start - empty * step
+    counts = [0] * empty + found.bars
+    bars = [_bar(asked, at, count, most, first + at * step, step) for at, count in enumerate(counts) if count]
+    last = first + len(counts) * step
+    return Drawing(bars, len(counts), HEIGHT, first, last, _words(found.step), most, sum(counts), found.filtered)
 
 
 def _bar(asked: Asked, place: int, count: int, most: int, begins: datetime, step: timedelta) -> Bar:

@@ -22,7 +22,9 @@ WORDS = 160  # characters of an entry's summary
 BEFORE_A_HIT = 60  # characters that are shown before the first hit
 HEAD, END = 600, 160  # characters of a body that are read for its summary
 FACTS = 3  # values of a body in its summary
+UNSAID = frozenset(("event_type", "message_type", "conversation_id", "inference_id", "id", "seq", "role"))  # elsewhere
 _HOW_A_CALL_ENDED = re.compile(r'"seconds":([\d.e-]+),"status":(\d+|null)\}$')
+_BREAKS = re.compile(r"(?<=[._/])(?=.)")  # where a long type may go on in the next line
 
 Pieces = list[tuple[str, bool]]  # words, and whether they are a hit
 
@@ -59,6 +61,7 @@ def _line(entry: Entry, query: Query | None, named: dict[str, str], seconds: dic
         "at": when(entry.at),
         "mark": (entry.direction if entry.kind == Kind.APP_MESSAGE else MARKS.get(entry.kind)) or entry.kind,
         "event_type": entry.event_type,
+        "type_parts": _BREAKS.split(entry.event_type),
         "words": words[:WORDS],
         "pieces": around_hits(words, query),
         "who": entry.actor or entry.sender_name or "",
@@ -106,9 +109,9 @@ def _facts(body: str) -> str:
     inside = message.get("properties")
     message = inside if isinstance(inside, dict) else message
     told = [
-        f"{name.replace('_', ' ')} {value}"
+        name.replace("_", " ") + ("" if value is True else f" {value}")
         for name, value in message.items()
-        if isinstance(value, str | int | float) and value != "" and name not in ("event_type", "message_type")
+        if isinstance(value, str | int | float) and value not in ("", False) and name not in UNSAID
     ]
     return ", ".join(told[:FACTS])[:WORDS]
 

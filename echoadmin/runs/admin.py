@@ -1,0 +1,217 @@
+"""The pages of runs: what was asked for, how far it is, stop, go on, and the file that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from echoadmin.accounts.acting import actor
+from echoadmin.accounts.recording import record
+from echoadmin.accounts.roles import may
+from echoadmin.pages import button, require_role, told
+from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document
+from echoadmin.runs import KINDS, Run, RunState, resume_run, start_run, stop_run
+from echoadmin.shown import NOTHING, code, link, size, state, when
+
+STARTED = {"export": "log.exported"}  # every export is found under one name, whichever way it was made
+RESUMABLE = (RunState.FAILED, RunState.STOPPED, RunState.PAUSED)
+
+
+def start_by_page(request: HttpRequest, kind: str, params: Mapping[str, Any]) -> HttpResponseBase:
+    """Start a run that a page's form asked for, and show it; says what was wrong with the wish where it can't be."""
+    known = KINDS.get(kind)
+    if known is None or known.check is None or known.role is None:
+        return told(request, 404, f"This console does no runs of the kind {kind[:40]!r}.", "Look at the list of runs.")
+    require_role(request, known.role, f"start this: {kind}")
+    try:
+        asked = known.check(params)
+    except ValidationError as error:
+        return told(request, 400, _words(error), "Go back, correct it and send it again; nothing was started.")
+    run = start_run(
+        actor=actor(request), kind=kind, params=asked.params, label=asked.label, conversation_ref=asked.conversation_ref
+    )
+    record(STARTED.get(kind, "run.started"), actor(request), {"id": run.public_id, "kind": kind, **asked.params})
+    return redirect(address(run))
+
+
+def _words(error: ValidationError) -> str:
+    named = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+    return " ".join(f"{name}: {' '.join(words)}" if name else " ".join(words) for name, words in named.items())
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """Something long that is done once."""
+
+    list_display = ("shown_kind", "label", "shown_state", "shown_progress", "shown_file", "actor", "shown_asked")
+    list_display_links = ("shown_kind",)
+    list_filter = ("kind", "state")
+    search_fields = ("public_id", "label", "conversation_ref")
+    search_help_text = "Its label, its id, or a conversation’s"
+    change_list_template = "echoadmin/runs.html"
+
+    @display(description="Kind", ordering="kind")
+    def shown_kind(self, row: Run) -> str:
+        """What sort of run."""
+        return row.kind.capitalize()
+
+    @display(description="State", ordering="state")
+    def shown_state(self, row: Run) -> SafeString:
+        """Where it is."""
+        return state(row.state)
+
+    @display(description="Progress")
+    def shown_progress(self, row: Run) -> str:
+        """How far."""
+        return f"{row.percent} %" if row.percent is not None else f"{row.done:,}" if row.done else ""
+
+    @display(description="File")
+    def shown_file(self, row: Run) -> SafeString | str:
+        """Its result, to download."""
+        return link(file_address(row), size(row.file_bytes)) if has_file(row) else NOTHING
+
+    @display(description="Asked for", ordering="id")
+    def shown_asked(self, row: Run) -> SafeString:
+        """When."""
+        return when(row.created_at)
+
+    def find(self, request: HttpRequest, object_id: str) -> Any:
+        """By its public id too."""
+        return Run.objects.filter(public_id=object_id[:32]).first() or super().find(request, object_id)
+
+    def custom_paths(self) -> list[Any]:
+        one = "<str:object_id>/change/"
+        return [
+            ("verify/", "verify", self.verify_view),
+            (one + "state/", "state", self.state_view),
+            (one + "stop/", "stop", self.stop_view),
+            (one + "resume/", "resume", self.resume_view),
+        ]
+
+    detail_template = "echoadmin/run.html"
+
+    def facts(self, request: HttpRequest, row: Run) -> Facts:
+        return [
+            ("What", row.label or row.kind),
+            ("Conversation", _conversation(row)),
+            ("Asked for by", row.actor),
+            ("Asked for", when(row.created_at)),
+            ("Began", when(row.started_at)),
+            ("Ended", when(row.ended_at)),
+            ("Done by", row.holder),
+            ("Id", code(row.public_id)),
+        ]
+
+    def documents(self, row: Run) -> list[tuple[str, str]]:
+        return [*document("What came of it", row.result), *document("What was asked", row.params)]
+
+    def more_context(self, request: HttpRequest, row: Run) -> dict[str, Any]:
+        return {"now": progress(row), "may_stop": _may_change(request, row), "kind": row.kind}
+
+    def state_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """How far it is, as JSON, for the page's own script."""
+        require_role(request, "auditor", "see runs")
+        return JsonResponse(progress(self.find(request, object_id)))
+
+    @button("auditor", "stop a run")
+    def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """What is done stays done."""
+        row = self.find(request, object_id)
+        _require_change(request, row)
+        if stop_run(row):
+            record("run.stopped", actor(request), {"id": row.public_id, "kind": row.kind})
+        else:
+            messages.info(request, "It had ended already.")
+        return redirect(address(row))
+
+    @button("auditor", "let a run go on")
+    def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """From where it was."""
+        row = self.find(request, object_id)
+        _require_change(request, row)
+        if resume_run(row):
+            record("run.resumed", actor(request), {"id": row.public_id, "kind": row.kind})
+        else:
+            messages.info(request, f"It is {row.state}: only one that was stopped or failed goes on.")
+        return redirect(address(row))
+
+    @button("auditor", "verify the log")
+    def verify_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Have the log's chain recomputed: all of it, or one stream."""
+        stream = request.POST.get("stream", "").strip()
+        return start_by_page(request, "verify", {"stream": stream} if stream else {})
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        own = {"can_verify": "verify" in KINDS}
+        return super().changelist_view(request, own | (extra_context or {}))
+
+
+def progress(row: Run) -> dict[str, Any]:
+    """What changes while a run is under way."""
+    total = row.total or 0
+    words = f"{row.done:,} of {total:,}" if total else f"{row.done:,}" if row.done else ""
+    return {
+        "state": row.state,
+        "percent": row.percent,
+        "words": words,
+        "error": row.error,
+        "ended": row.is_ended,
+        "resumable": row.state in RESUMABLE,
+        "verdict": verdict(row),
+        "file": file_address(row) if has_file(row) else "",
+        "file_words": f"{row.file_name}, {size(row.file_bytes)}" if has_file(row) else "",
+    }
+
+
+def verdict(row: Run) -> str:
+    """What a verification found, in a sentence."""
+    result = row.result if isinstance(row.result, dict) else {}
+    if row.kind != "verify" or "verified" not in result:
+        return ""
+    if result["verified"]:
+        return f"Every one of {result.get('entries', 0):,} entries is as it was written."
+    findings = result.get("findings") or [{}]
+    return f"The log was changed: {len(findings):,} finding{'s' if len(findings) > 1 else ''}. The first is below."
+
+
+def has_file(row: Run) -> bool:
+    """Whether there is something to download."""
+    return row.state == RunState.DONE and row.file_bytes > 0
+
+
+def file_address(row: Run) -> str:
+    """Where its file is."""
+    return f"/api/v1/runs/{row.public_id}/file/"
+
+
+def _conversation(row: Run) -> Any:
+    if not row.conversation_ref:
+        return ""
+    try:
+        page = reverse("admin:conversations_conversation_change", args=[row.conversation_ref])
+    except NoReverseMatch:
+        return code(row.conversation_ref)
+    return link(page, row.conversation_ref)
+
+
+def _may_change(request: HttpRequest, row: Run) -> bool:
+    """Its own, if who asked for it may still do so; anybody's for a manager."""
+    kind = KINDS.get(row.kind)
+    own = row.actor_user_id is not None and row.actor_user_id == request.user.pk
+    return may(request.user, (kind.role if kind and own else None) or "manager")
+
+
+def _require_change(request: HttpRequest, row: Run) -> None:
+    if not _may_change(request, row):
+        require_role(request, "manager", "stop or resume another's run")
+
+
+__all__ = ["RunAdmin", "start_by_page"]
