@@ -149,6 +149,7 @@ def _rows(cursor: Any, sql: str, params: Any) -> Generator[Row, None, None]:
         with cursor.db.wrap_database_errors, cursor.copy(f"COPY ({sql}) TO STDOUT", params) as copy:
             yield from copy.rows()
         return
+    cursor.execute("PRAGMA cache_size = -8192")  # kB: what is read once is not worth keeping
     cursor.execute(sql, params)
     while some := cursor.fetchmany(200):
         yield from some
