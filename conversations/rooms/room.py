@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 JOIN_TIMEOUT = 30.0  # s; the slowest failing join measured takes 19
 LEAVE_TIMEOUT = 5.0
 INTERRUPTED_FOR = 10.0  # s that the signalling connection may be away before the room counts as lost
+SETTLE = 0.05  # s in which many comings and goings become one write
 SEEN_EVERY = 5.0  # s between writes of last_seen_at
 SILENT_FOR = 30.0  # s without a heartbeat of a replica that is there and used to send them
 CALL_ENDED = "Daily ended the call"
@@ -59,6 +60,7 @@ class LiveRoom:
         self.interactions = InteractionSender(self)
         self._make_link = make_link
         self._lost: asyncio.Event = asyncio.Event()
+        self._news = asyncio.Event()  # it was lost, or somebody came or went
         self._lost_because = ""
         self.signs = Signs(datetime.now(UTC), self.loop.time())
         self._pending: Link | None = None
@@ -175,7 +177,9 @@ class LiveRoom:
         """Until the room is lost or to be left: write what changed, judge the connection by what it does."""
         seen = 0.0
         while not self._lost.is_set() and self.closing is None:
-            await self._close_or(1.0, also=self._lost)
+            await self._close_or(1.0, also=self._news)
+            await asyncio.sleep(SETTLE)
+            self._news.clear()
             now = self.loop.time()
             self._judge(now)
             changes: dict[str, object] = {}
@@ -298,6 +302,8 @@ class LiveRoom:
                 self.log.later([self.log.draft("dropped", facts, is_error=True)])
             case _:
                 logger.debug("%s: %s", self.public_id, event)
+        if self.people.changed:
+            self._news.set()
 
     def _network(self, event: Network) -> None:
         if event.event == "interrupted":
@@ -336,6 +342,7 @@ class LiveRoom:
         if not self._lost.is_set():
             self._lost_because = because
             self._lost.set()
+            self._news.set()
         if self.echoes.current is not None and self.echoes.sending:
             self.echoes.halt(Stop("unconfirmed", "room_lost", because))
 

@@ -15,7 +15,17 @@ from django.utils import timezone
 
 from conversations import audio, bells, interactions, outbox
 from conversations.models import Conversation, Echo, EchoState, Interaction, Room, Wanted
-from conversations.refusals import ConversationOver, EchoClosed, Empty, IdTaken, NotJoined, NotNow, QueueFull, Refusal
+from conversations.refusals import (
+    ConversationOver,
+    EchoClosed,
+    Empty,
+    IdTaken,
+    NotJoined,
+    NotNow,
+    QueueFull,
+    Refusal,
+    Unspeakable,
+)
 from conversations.services.rooms import operator_draft
 from echoadmin.actors import Actor
 from echoadmin.log import clips
@@ -56,6 +66,7 @@ def speak_audio(
     audio.check_sample_rate(sample_rate)
     check_pacing(pacing)
     _check_can_speak(conversation)
+    _check_place(conversation, inference_id)
     clip = clips.new_clip(sample_rate)
     digest, size = hashlib.sha256(b"audio %d " % sample_rate), 0
     try:
@@ -152,6 +163,8 @@ def interrupt(*, actor: Actor, conversation: Conversation) -> Interrupted:
 def send_interaction(*, actor: Actor, conversation: Conversation, message: dict[str, Any]) -> Interaction:
     """Queue any other interaction; `message` is a whole app message, checked for what Daily can carry."""
     checked = interactions.raw(message)
+    if r"\u0000" in json.dumps(checked).replace(r"\\", ""):
+        raise Unspeakable("message", "Holds a NUL character, which not every database can keep. Remove it.")
     if checked.get("event_type") == "conversation.echo":
         raise Refusal(
             "event_type", "An echo goes through echoes/, where it is paced, followed and kept; send it there."
@@ -188,9 +201,7 @@ def _queue(
             if known.body_sha256 == body and closed:
                 return known
             raise IdTaken("inference_id", f"{inference_id} was used for another echo. Use a new one for other words.")
-        waiting = conversation.echoes.filter(state__in=WAITING).count()
-        if waiting >= settings.ECHO_MAX_QUEUED:
-            raise QueueFull("conversation", f"{waiting} echoes wait already. Wait for some to be said, or interrupt.")
+        _check_queue(conversation)
         echo = _insert(actor, conversation, room, inference_id or uuid.uuid4().hex, body, fields, closed=closed)
         _ring(conversation, room)
     return echo
@@ -245,14 +256,29 @@ def _check_can_speak(conversation: Conversation) -> None:
         raise ConversationOver("conversation", f"It is {word}; nothing can be said in it. Create a new conversation.")
 
 
-def _locked_room(conversation: Conversation) -> Room:
-    """The room's row, locked until the commit: it orders the queue. Raises NotJoined."""
-    room = (
-        Room.objects.select_for_update(of=("self",)).select_related("worker").filter(conversation=conversation).first()
-    )
+def _check_place(conversation: Conversation, inference_id: str | None) -> None:
+    """What would be refused in the end is refused before its samples are stored."""
+    _check_wanted(Room.objects.filter(conversation=conversation).first())
+    if inference_id is None or not conversation.echoes.filter(inference_id=inference_id).exists():
+        _check_queue(conversation)
+
+
+def _check_queue(conversation: Conversation) -> None:
+    waiting = conversation.echoes.filter(state__in=WAITING).count()
+    if waiting >= settings.ECHO_MAX_QUEUED:
+        raise QueueFull("conversation", f"{waiting} echoes wait already. Wait for some to be said, or interrupt.")
+
+
+def _check_wanted(room: Room | None) -> Room:
     if room is None or room.wanted != Wanted.JOINED:
         raise NotJoined("conversation", "Its room is not joined, so nobody would hear it. Join it first.")
     return room
+
+
+def _locked_room(conversation: Conversation) -> Room:
+    """The room's row, locked until the commit: it orders the queue. Raises NotJoined."""
+    found = Room.objects.select_for_update(of=("self",)).select_related("worker").filter(conversation=conversation)
+    return _check_wanted(found.first())
 
 
 def _ring(conversation: Conversation, room: Room | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import wave
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,6 @@ def upload(call: Call, wav: bytes) -> str:
     headers = {"Authorization": f"Bearer {call.key}"}
     form: dict[str, Any] = {"data": {"pacing": "burst"}, "files": {"file": ("minute.wav", wav)}}
     while (answer := httpx.post(url, headers=headers, timeout=60, **form)).status_code == 429:
-        pass
+        time.sleep(float(answer.headers.get("Retry-After", 0.1)))
     assert answer.status_code == 202, answer.text
     return str(answer.json()["inference_id"])

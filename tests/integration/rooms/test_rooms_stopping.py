@@ -142,10 +142,17 @@ def test_an_interaction_is_sent_at_once_beside_the_echo_in_hand(room: InRoom) ->
 
 
 def test_any_object_that_daily_can_carry_is_sent_as_it_is(room: InRoom) -> None:
-    message = {"b": [1, 2.5, None, True, "ü\u2028\0"], "a": {"nested": {"deeper": -(2**63)}}, "big": 2**64 - 1}
+    message = {"b": [1, 2.5, None, True, "ü\u2028"], "a": {"nested": {"deeper": -(2**63)}}, "big": 2**64 - 1}
     room.until_sent(room.send(message))
     until(lambda: room.sent() == [message], "the room carried it")
     room.agree()
+
+
+def test_what_a_database_could_not_keep_is_refused(room: InRoom) -> None:
+    with pytest.raises(Refusal) as refused:
+        room.send({"nul": ["\0"]})
+    assert "NUL" in refused.value.message
+    room.until_sent(room.send({"text": "\\u0000 in words"}))
 
 
 def test_an_echo_does_not_go_by_the_way_of_the_interactions(room: InRoom) -> None:

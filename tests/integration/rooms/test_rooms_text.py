@@ -10,6 +10,7 @@ import pytest
 from conversations.models import Echo
 from conversations.refusals import ConversationOver, IdTaken, NotJoined, NotNow, QueueFull
 from conversations.services import speaking
+from echoadmin.log.models import Clip
 from tests.integration.rooms.driving import ANA, InRoom
 from tests.waiting import until
 
@@ -131,6 +132,10 @@ def test_the_queue_has_an_end(room: InRoom, settings: Any) -> None:
         room.say(f"Line {number}.")
     with pytest.raises(QueueFull) as refused:
         room.say("One too many.")
+    kept = Clip.objects.count()
+    with pytest.raises(QueueFull):
+        room.play(b"\0\0" * 24_000, inference_id="new")
+    assert Clip.objects.count() == kept, "no sample was taken in"
     assert refused.value.status == 429
     assert Echo.objects.count() == 4
 
