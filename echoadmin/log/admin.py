@@ -15,6 +15,7 @@ from echoadmin.log.pages import opened
 from echoadmin.log.pages.asked import LABELS, Asked, choices, since
 from echoadmin.log.pages.bars import drawing
 from echoadmin.log.pages.lines import light, lines, without_noise
+from echoadmin.log.pages.timeline import timeline_context
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range
 from echoadmin.pages import button, draw, require_role, told
 from echoadmin.read_only import ReadOnlyAdmin
@@ -57,6 +58,7 @@ class EntryAdmin(ReadOnlyAdmin):
             ("rows/", "rows", self.rows_view),
             ("export/", "export", self.export_view),
             ("of/<str:stream>/<int:n>/", "of", self.of_view),
+            ("timeline/<str:conversation>/", "timeline", self.timeline_view),
             ("<int:entry_id>/opened/", "opened", self.opened_view),
             ("<int:entry_id>/body/", "body", self.body_view),
             ("<int:entry_id>/json/", "json", self.json_view),
@@ -85,6 +87,13 @@ class EntryAdmin(ReadOnlyAdmin):
         if found is None:
             raise Http404(opened.why_missing_in(stream, n))
         return redirect("admin:log_entry_change", found.pk)
+
+    def timeline_view(self, request: HttpRequest, conversation: str) -> HttpResponse:
+        """A conversation on one clock."""
+        require_role(request, "auditor", "read the log")
+        if not Stream.objects.filter(public_id=conversation[:64]).exists():
+            raise Http404(f"There is no stream {conversation[:64]!r} in this log.")
+        return draw(request, "log/timeline.html", *timeline_context(conversation, request.GET.get("cursor")))
 
     # what a row opens into
 

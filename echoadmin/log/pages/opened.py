@@ -119,6 +119,7 @@ def belongs_to(entry: Entry, neighbours: list[Entry]) -> Links:
     if entry.conversation_ref:
         words = names({entry.conversation_ref}).get(entry.conversation_ref, entry.conversation_ref)
         found += _page("conversations_conversation", entry.conversation_ref, f"Conversation {words}")
+        found.append((reverse("admin:log_entry_timeline", args=[entry.conversation_ref]), "Its timeline, on one clock"))
     if entry.echo_id:
         found += _page("conversations_echo", entry.echo_id, "Its echo")
         found.append((f"{log}?{urlencode({'echo': entry.echo_id, 'noise': 1})}", "All entries of this echo"))
@@ -135,6 +136,12 @@ def _page(model: str, key: Any, words: str) -> Links:
         return [(reverse(f"admin:{model}_change", args=[key]), words)]
     except NoReverseMatch:
         return []
+
+
+def conversation_page(conversation: str) -> str:
+    """Its page; empty for what is no conversation."""
+    found = _page("conversations_conversation", conversation, "") if conversation != Stream.ACCOUNT else []
+    return found[0][0] if found else ""
 
 
 def permanent(entry: Entry) -> str:

@@ -27,9 +27,10 @@ AUDIO = b64encode(SAMPLES).decode()
 
 def said(words: str, stream: str = "cv_1", **columns: Any) -> Entry:
     usual: dict[str, Any] = {"kind": Kind.APP_MESSAGE, "direction": "in", "family": "utterance"}
+    usual["event_type"] = "conversation.utterance"
     message = {"event_type": "conversation.utterance", "properties": {"speech": words, "role": "replica"}}
     draft = Draft(
-        stream, event_type="conversation.utterance", conversation_ref=stream, message=message, said=words,
+        stream, conversation_ref=stream, message=message, said=words,
         **{**usual, **columns},
     )  # fmt: skip
     append([draft])
@@ -225,3 +226,39 @@ def test_an_id_that_never_was_is_told_from_one_that_is_gone(visitor: Visitor) ->
     assert "its last one is 1" in client.get(f"{LOG}of/cv_1/7/").content.decode()
     assert "There is no stream" in client.get(f"{LOG}of/cv_nowhere/7/").content.decode()
     assert client.get(f"{LOG}of/cv_1/1/")["Location"].endswith("/change/")
+
+
+@pytest.mark.django_db
+def test_a_timeline_groups_by_echo_and_shows_gaps_where_they_happened(visitor: Visitor) -> None:
+    told = {"direction": "out", "family": "echo", "echo_id": 7, "event_type": "conversation.echo"}
+    said("Around the world", **told)
+    said("Guest speaks", seq=1)
+    said("Around the world", echo_id=7, seq=2)
+    said("After a gap", seq=6)
+    append([Draft("cv_1", Kind.ROOM, "gap", conversation_ref="cv_1", message={"seconds": 4.2})])
+    said("heart", event_type="system.replica_present")
+    client = visitor("auditor")
+    line = client.get(f"{LOG}timeline/cv_1/").context["line"]
+    assert [block.kind for block in line.blocks] == ["echo", "entry", "gap", "entry", "gap"]
+    assert len(line.blocks[0].rows) == 2
+    assert "3 messages missing (seq 3 to 5)" in line.blocks[2].words
+    assert line.folded == 1
+    assert client.get(f"{LOG}timeline/cv_nowhere/").status_code == 404
+    bad = client.get(f"{LOG}timeline/cv_1/?cursor=abc")
+    assert (bad.status_code, "Start at the beginning" in bad.content.decode()) == (400, True)
+
+
+@pytest.mark.django_db
+def test_a_timeline_asks_as_much_for_many_entries_as_for_few(visitor: Visitor) -> None:
+    client = visitor("auditor")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get(f"{LOG}timeline/cv_1/").status_code == 200
+        return len(seen)
+
+    chunks(3)
+    few = queries()
+    for n in range(40):
+        said(f"line {n}", echo_id=n % 5 + 1)
+    assert queries() == few
