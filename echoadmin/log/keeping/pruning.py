@@ -19,7 +19,7 @@ from echoadmin.log.keeping import followers, samples
 from echoadmin.log.keeping.holds import on_hold
 from echoadmin.log.keeping.leases import Renewable, lease
 from echoadmin.log.keeping.rules import Rule, rules
-from echoadmin.log.models import Hold, Kind, Stream
+from echoadmin.log.models import Kind, Stream
 from echoadmin.log.proof import pruned, signing
 from echoadmin.log.proof.triggers import lifted
 from echoadmin.log.times import bounds
@@ -27,7 +27,7 @@ from echoadmin.log.writer import Draft, append
 
 PRUNED = "log.pruned"
 WINDOW = 5_000  # of the oldest entries at a time, whose streams are gone through
-FEWEST, MOST = 20, 1_000  # entries in a transaction
+FEWEST, MOST = 50, 1_000  # entries in a transaction
 AIM = 0.02  # seconds for a transaction: batches grow and shrink towards it
 PAUSE = 0.05  # seconds between two, at least
 
@@ -187,8 +187,13 @@ def _where_in_stream(rule: Rule) -> tuple[str, list[Any]]:
 
 def _may_go(stream: Stream) -> bool:
     """Locks the stream's row, as who places a hold does, and asks for holds once more."""
-    Stream.objects.select_for_update().filter(pk=stream.pk).values_list("pk").first()
-    return not Hold.objects.filter(conversation_ref=stream.public_id, released_at__isnull=True).exists()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT 1 FROM log_stream WHERE id = %s FOR UPDATE", [stream.pk])
+        cursor.execute(
+            "SELECT 1 FROM log_hold WHERE conversation_ref = %s AND released_at IS NULL", [stream.public_id]
+        )
+        return cursor.fetchone() is None
 
 
 def _delete(stream: int, batch: _Batch) -> bool:
