@@ -190,9 +190,7 @@ def _may_go(stream: Stream) -> bool:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT 1 FROM log_stream WHERE id = %s FOR UPDATE", [stream.pk])
-        cursor.execute(
-            "SELECT 1 FROM log_hold WHERE conversation_ref = %s AND released_at IS NULL", [stream.public_id]
-        )
+        cursor.execute("SELECT 1 FROM log_hold WHERE conversation_ref = %s AND released_at IS NULL", [stream.public_id])
         return cursor.fetchone() is None
 
 

@@ -8,6 +8,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -260,6 +261,7 @@ def test_a_stopped_run_leaves_a_log_that_verifies(keep: object, monkeypatch: pyt
         raise runs.Stopped
 
     monkeypatch.setattr(runs.Held, "progress", stop_after_one)
+    monkeypatch.setattr("echoadmin.log.keeping.runs.EVERY", 0.0)
     runs.perform(run)
     run.refresh_from_db()
     assert run.state == "stopped"
@@ -452,6 +454,34 @@ def test_an_erased_entry_can_be_pruned_and_verifies(keep: object) -> None:
     erase(target=Target("conversation", "cv_1"), actor=ANA, reason="asked")
     keep(rest=30)  # type: ignore[operator]
     assert prune()[0].entries == 6
+    assert verify() == []
+
+
+def test_erasure_as_a_run_is_checked_before_and_told_after() -> None:
+    history()
+    check = runs.KINDS["erase"].check
+    assert check is not None
+    for params in ({}, {"reason": "x"}, {"echo": 5, "sender": "x", "reason": "x"}, {"other": 1}, {"sender": "x"}):
+        with pytest.raises(ValidationError):
+            check(params)
+    with pytest.raises(ValidationError, match="no conversation"):
+        check({"conversation": "cv_9", "reason": "x"})
+    asked = check({"conversation": "cv_1", "reason": " asked "})
+    for state in ("failed", "done"):
+        if state == "failed":
+            place_hold(conversation="cv_1", actor=ANA, reason="case 12")
+        run = runs.start_run(actor=ANA, kind="erase", params=asked.params)
+        claimed = runs.claim_run("worker")
+        assert claimed is not None
+        runs.perform(claimed)
+        run.refresh_from_db()
+        if state == "failed":
+            release_hold(conversation="cv_1", actor=ANA, reason="closed")
+            assert "on hold" in run.error
+        assert run.state == state
+    assert left(erased_at__isnull=False) == 18
+    assert run.result == {"entries": 18, "streams": 1, "sample_bytes": 0}
+    assert Entry.objects.get(event_type="log.erased").actor == "ana"
     assert verify() == []
 
 
