@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from conversations import gaps
 from conversations.services import mirroring
 from conversations.services.orphans import look_for_orphans
 from echoadmin.actors import SYSTEM
 from echoadmin.duties import duty
+from echoadmin.log.heads import safe_head
 
 
 @duty("look_where_asked", every=timedelta(seconds=5))
@@ -37,3 +39,9 @@ def _resolve_unknown() -> str | None:
 def _look_for_orphans() -> str | None:
     found = look_for_orphans(actor=SYSTEM)
     return f"nobody wants {', '.join(row.public_id for row in found)}" if found else None
+
+
+@duty("find_gaps", every=timedelta(seconds=10))
+def _find_gaps() -> str | None:
+    looked = gaps.find_new(safe_head(), seconds=2.0)
+    return f"looked at {looked} conversations" if looked else None

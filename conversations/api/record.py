@@ -1,0 +1,157 @@
+"""`gaps/` and `timeline/`: what is known to be missing, and all that happened on one clock."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from conversations import gaps
+from conversations.api.conversations import one
+from conversations.models import Gap, GapKind
+from echoadmin.accounts.recording import record
+from echoadmin.api.paging import Pages
+from echoadmin.api.views import View
+from echoadmin.streaming import AnyAccept, streamed
+
+FILES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+BLOCK = 500
+
+
+class GapSerializer(serializers.Serializer[Any]):
+    """Where the record of a conversation is known to be incomplete."""
+
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(GapKind.choices)
+    conversation = serializers.CharField(source="conversation.public_id", help_text="Our id.")
+    conversation_id = serializers.CharField(source="conversation.upstream_id", allow_null=True, help_text="Tavus's.")
+    n = serializers.IntegerField(help_text="The number of the entry where it shows.")
+    first_n = serializers.IntegerField(allow_null=True, help_text="The first entry that is concerned.")
+    last_n = serializers.IntegerField(allow_null=True)
+    from_at = serializers.DateTimeField()
+    to_at = serializers.DateTimeField(allow_null=True, help_text="null: it lasts.")
+    seconds = serializers.FloatField(allow_null=True)
+    count = serializers.IntegerField(allow_null=True, help_text="Of messages, or entries.")
+    first_seq = serializers.IntegerField(allow_null=True)
+    last_seq = serializers.IntegerField(allow_null=True)
+    sender = serializers.CharField()
+    reason = serializers.CharField(
+        help_text="not_joined, before_join, left, room_lost, worker_lost, worker_stopped, not_in_room, dropped, lost, "
+        "stored_late, interrupted, …; more may come."
+    )
+    expected = serializers.BooleanField(help_text="Nobody wanted it otherwise: before the first join, after a leave.")
+
+
+class GapFilter(filters.FilterSet):
+    """Filters of gaps."""
+
+    kind = filters.ChoiceFilter(choices=GapKind.choices)
+    expected = filters.BooleanFilter()
+    conversation = filters.CharFilter(field_name="conversation__public_id", max_length=64, label="our id")
+    at_after = filters.IsoDateTimeFilter(field_name="from_at", lookup_expr="gte")
+    at_before = filters.IsoDateTimeFilter(field_name="from_at", lookup_expr="lt")
+
+    class Meta:
+        model = Gap
+        fields: list[str] = []
+
+
+class OldestFirst(Pages):
+    """In the order in which they show."""
+
+    ordering = ("n", "id")  # type: ignore[assignment]
+
+
+@extend_schema(tags=["log"])
+class ConversationGaps(View, generics.ListAPIView[Gap]):
+    """A conversation's gaps, in the order in which they show, as its entries are now."""
+
+    serializer_class = GapSerializer
+    pagination_class = OldestFirst
+    filter_backends = [filters.DjangoFilterBackend]
+    filterset_class = GapFilter
+    queryset = Gap.objects.none()
+
+    def get_queryset(self) -> QuerySet[Gap]:
+        """Looked for just now."""
+        return gaps.gaps_of(one(self.kwargs["any_id"])).select_related("conversation")
+
+
+@extend_schema(tags=["log"])
+class AllGaps(View, generics.ListAPIView[Gap]):
+    """The gaps of all conversations, newest first, found within seconds; those that nobody minds are left out unless
+    `expected` is given (`expected=any`: both). `format` gives all that fit as a file."""
+
+    content_negotiation_class = AnyAccept
+    serializer_class = GapSerializer
+    pagination_class = Pages
+    queryset = Gap.objects.none()
+
+    def get_queryset(self) -> QuerySet[Gap]:
+        """Newest first. Raises ValidationError."""
+        params = self.request.query_params.dict()
+        if params.setdefault("expected", "false") == "any":
+            del params["expected"]
+        wanted = GapFilter(params, queryset=Gap.objects.select_related("conversation").order_by("-id"))
+        if not wanted.is_valid():
+            raise ValidationError({name: [str(word) for word in words] for name, words in wanted.errors.items()})
+        found: QuerySet[Gap] = wanted.qs
+        return found
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("format", str, enum=list(FILES)),
+            *[OpenApiParameter(name, str) for name in GapFilter.base_filters],
+        ]
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        """A page, or a file."""
+        kind = request.query_params.get("format")
+        if not kind or kind == "json":
+            return self.list(request, *args, **kwargs)
+        if kind not in FILES:
+            raise ValidationError({"format": [f"Is json, {' or '.join(FILES)}."]})
+        return self.file(request, kind)
+
+    def file(self, request: Request, kind: str) -> HttpResponseBase:
+        """All that fit, newest first."""
+        found = self.get_queryset()
+        filters_ = {name: value for name, value in request.query_params.dict().items() if name != "format"}
+        record("log.exported", self.actor(), {"what": "gaps", "format": kind, "filters": filters_})
+        headers = {"Content-Type": FILES[kind], "Content-Disposition": f'attachment; filename="gaps.{kind}"'}
+        return streamed(request._request, _file(found, kind), 200, headers)
+
+
+def _file(found: QuerySet[Gap], kind: str) -> Iterator[bytes]:
+    names = list(GapSerializer().fields)
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, names)
+    if kind == "csv":
+        table.writeheader()
+    below: int | None = None
+    while rows := list((found if below is None else found.filter(id__lt=below))[:BLOCK]):
+        shown = [dict(row) for row in GapSerializer(rows, many=True).data]
+        if kind == "csv":
+            table.writerows([{name: _safe(value) for name, value in row.items()} for row in shown])
+        else:
+            text.writelines(json.dumps(row) + "\n" for row in shown)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+        below = rows[-1].pk
+    yield text.getvalue().encode()
+
+
+def _safe(value: Any) -> Any:
+    """No spreadsheet is to compute it: a sender's name comes from outside."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
