@@ -22,7 +22,7 @@ WORDS = 160  # characters of an entry's summary
 BEFORE_A_HIT = 60  # characters that are shown before the first hit
 HEAD, END = 600, 160  # characters of a body that are read for its summary
 FACTS = 3  # values of a body in its summary
-UNSAID = frozenset(("event_type", "message_type", "conversation_id", "inference_id", "id", "seq", "role"))  # elsewhere
+UNSAID = frozenset(("event_type", "message_type", "seq", "role", "timestamp", "turn_idx", "attempt"))  # told elsewhere
 _HOW_A_CALL_ENDED = re.compile(r'"seconds":([\d.e-]+),"status":(\d+|null)\}$')
 _BREAKS = re.compile(r"(?<=[._/])(?=.)")  # where a long type may go on in the next line
 
@@ -111,9 +111,16 @@ def _facts(body: str) -> str:
     told = [
         name.replace("_", " ") + ("" if value is True else f" {value}")
         for name, value in message.items()
-        if isinstance(value, str | int | float) and value not in ("", False) and name not in UNSAID
+        if isinstance(value, str | int | float)
+        and value not in ("", False)
+        and name not in UNSAID
+        and not name.endswith("_id")
     ]
     return ", ".join(told[:FACTS])[:WORDS]
+
+
+def _is_telling(name: str) -> bool:
+    return name not in UNSAID and not name.endswith("_id")
 
 
 def around_hits(words: str, query: Query | None) -> Pieces:
