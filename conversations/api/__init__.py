@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from conversations import naming  # noqa: F401 - lists of the log show Tavus's ids
-from conversations.api import conversations, echoes, lists, streamed
+from conversations.api import conversations, echoes, lists, record, streamed
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -26,5 +26,8 @@ urlpatterns = [
     path(f"{ECHO}audio/", streamed.EchoAudio.as_view()),
     path(f"{ONE}messages/", lists.ConversationMessages.as_view()),
     path(f"{ONE}entries/", lists.ConversationEntries.as_view()),
+    path(f"{ONE}timeline/", record.ConversationTimeline.as_view()),
+    path(f"{ONE}gaps/", record.ConversationGaps.as_view()),
+    path("entries/gaps/", record.AllGaps.as_view()),
     path("workers/", lists.WorkerList.as_view()),
 ]

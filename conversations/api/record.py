@@ -11,16 +11,19 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from conversations import gaps
 from conversations.api.conversations import one
 from conversations.models import Gap, GapKind
+from conversations.timeline import timeline
 from echoadmin.accounts.recording import record
-from echoadmin.api.paging import Pages
+from echoadmin.api.paging import Pages, limit_of, number_of
 from echoadmin.api.views import View
 from echoadmin.streaming import AnyAccept, streamed
 
@@ -155,3 +158,25 @@ def _file(found: QuerySet[Gap], kind: str) -> Iterator[bytes]:
 def _safe(value: Any) -> Any:
     """No spreadsheet is to compute it: a sender's name comes from outside."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+@extend_schema(
+    tags=["log"],
+    parameters=[
+        OpenApiParameter("after", int, description="Entries with a higher `n`; 0 by default."),
+        OpenApiParameter("limit", int, description="Entries, 1 to 1,000; 200 by default."),
+    ],
+    responses=OpenApiTypes.OBJECT,
+)
+class ConversationTimeline(View):
+    """All that happened in a conversation on one clock, what belongs to an echo together, with gaps where they are."""
+
+    def get(self, request: Request, any_id: str) -> Response:
+        """`results` are items with a `type`: entry, echo, heartbeats, gap, filled_in; more may come."""
+        after = number_of(request.query_params.get("after"), "after", 0) or 0
+        limit = limit_of(request.query_params.get("limit"), 1000, 200)
+        page = timeline(one(any_id), after, limit)
+        query = request.query_params.copy()
+        query["after"] = str(page.next)
+        beyond = None if page.next is None else request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+        return Response({"results": page.items, "next": beyond, "previous": None})

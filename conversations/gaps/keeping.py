@@ -58,7 +58,7 @@ def find_new(safe_head: int, seconds: float) -> int:
         if not rows:
             break
         names = Stream.objects.filter(pk__in={stream for _, stream in rows}).values_list("public_id", flat=True)
-        for conversation in Conversation.objects.filter(public_id__in=list(names)):
+        for conversation in Conversation.objects.filter(public_id__in=list(names)).order_by("id"):
             catch_up(conversation)
             looked += 1
         place.last_id = rows[-1][0]
