@@ -52,6 +52,8 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Log", "receipt_long", "log_entry_changelist"),
             _item("Runs", "downloading", "echoadmin_run_changelist"),
+            _item("Checkpoints", "verified", "log_checkpoint_changelist"),
+            _item("Legal holds", "gavel", "log_hold_changelist"),
             _item("Echoes", "graphic_eq", "conversations_echo_changelist"),
             _item("Interactions", "bolt", "conversations_interaction_changelist"),
             _item("Rooms", "meeting_room", "conversations_room_changelist"),

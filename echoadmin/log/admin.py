@@ -16,6 +16,7 @@ from echoadmin.log.pages.asked import LABELS, Asked, choices, since
 from echoadmin.log.pages.bars import drawing
 from echoadmin.log.pages.lines import light, lines, without_noise
 from echoadmin.log.pages.timeline import timeline_context
+from echoadmin.log.proof import admin as _proof  # noqa: F401 - its pages
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range
 from echoadmin.pages import button, draw, require_role, told
 from echoadmin.read_only import ReadOnlyAdmin
