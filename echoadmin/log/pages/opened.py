@@ -126,9 +126,14 @@ def belongs_to(entry: Entry, neighbours: list[Entry]) -> Links:
     elif entry.inference_id:
         found.append((f"{log}?{urlencode({'inference_id': entry.inference_id})}", "All with this inference id"))
     if entry.request_id:
-        same = [other for other in neighbours if other.request_id == entry.request_id]
+        same = [other for other in neighbours if other.request_id == entry.request_id and not _same_echo(other, entry)]
         found += [(permanent(other), f"Same request: {MARKS.get(other.kind, '')} {other.event_type}") for other in same]
     return found
+
+
+def _same_echo(one: Entry, other: Entry) -> bool:
+    """Whether both are messages of one echo: those have a link of their own."""
+    return one.kind == other.kind == Kind.APP_MESSAGE and one.echo_id is not None and one.echo_id == other.echo_id
 
 
 def _page(model: str, key: Any, words: str) -> Links:
