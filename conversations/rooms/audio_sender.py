@@ -14,7 +14,8 @@ from django.conf import settings
 from conversations import audio, interactions, outbox
 from conversations.models import Echo
 from conversations.rooms.clip_reader import STALLED, Chunk, ClipReader
-from conversations.rooms.echo_sender import EchoSender, completion_missing, room_lost, send_failed
+from conversations.rooms.echo_sender import EchoSender
+from conversations.rooms.ends import completion_missing, room_lost, send_failed
 from conversations.rooms.pace import Pace
 from echoadmin.log.writer import Draft
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from conversations import interactions, outbox
 from conversations.interactions import Reading
 from conversations.models import EchoState
-from conversations.rooms.echo_sender import Stop
+from conversations.rooms.ends import Stop
 from conversations.rooms.events import Heard
 from conversations.rooms.matching import Hearing
 from echoadmin.log.writer import Draft

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations import interactions, outbox
 from conversations.models import EchoState, Interaction, InteractionState
-from conversations.rooms.echo_sender import Answer, Stop
+from conversations.rooms.ends import Answer, Stop
 from echoadmin.actors import SYSTEM
 from echoadmin.log.writer import Draft
 

@@ -16,7 +16,8 @@ from conversations.models import RoomState
 from conversations.rooms import claims, hearing
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk, TenureLost
-from conversations.rooms.echo_sender import EchoSender, Stop
+from conversations.rooms.echo_sender import EchoSender
+from conversations.rooms.ends import Stop
 from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Link, Network, Present, StateChanged
 from conversations.rooms.interaction_sender import InteractionSender
 from conversations.rooms.matching import Matcher

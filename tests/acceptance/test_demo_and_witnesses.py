@@ -13,7 +13,7 @@ from tests import witnesses
 from tests.acceptance.calling import Call
 from tests.console_process import ROOT, running_console
 
-pytestmark = pytest.mark.own_database
+pytestmark = [pytest.mark.own_database, pytest.mark.timeout(300)]
 
 
 def test_the_demo_speaks_and_the_log_says_what_the_room_carried(tmp_path: Path) -> None:

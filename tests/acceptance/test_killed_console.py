@@ -13,7 +13,7 @@ from tests.acceptance.calling import FINAL, Call
 from tests.console_process import free_ports, start_console
 from tests.waiting import until
 
-pytestmark = pytest.mark.own_database
+pytestmark = [pytest.mark.own_database, pytest.mark.timeout(300)]
 
 LINE = "This sentence has sixty characters, so it takes four seconds. "
 

@@ -16,7 +16,7 @@ from tests import witnesses
 from tests.acceptance.calling import Call
 from tests.console_process import running_console
 
-pytestmark = pytest.mark.own_database
+pytestmark = [pytest.mark.own_database, pytest.mark.timeout(300)]
 
 TEXTS = 300
 

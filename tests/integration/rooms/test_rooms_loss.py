@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from conversations.rooms.worker import RunningWorker
 from conversations.services import speaking
 from tests.integration.rooms.driving import InRoom, open_conversation, tone
 from tests.sdk_client import sdk_client
+from tests.twin_process import start_twin
 from tests.waiting import until
 
 LONG = "A sentence that takes quite a while to be said. " * 40
@@ -314,3 +317,27 @@ def mute(room: InRoom) -> None:
         message = interactions.audio_echo_chunk(room.upstream_id, tone(0.05), 24_000, "unfinished", False)
         client.send(message)
         until(lambda: any(row["from_name"] == "guest" for row in room.record()), "the replica waits for more of it")
+
+
+def test_a_vendor_that_dies_and_comes_back_is_joined_anew(
+    workers: Any, twin: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a connection receives again and can't send any more, for good (daily-python 0.36.0, measured)."""
+    monkeypatch.setattr(room_module, "INTERRUPTED_FOR", 1.0)
+    # A process trusts for good what it trusted when it first connected: the same CA, then.
+    shutil.copytree(twin.data_dir / "twin", tmp_path / "twin", ignore=shutil.ignore_patterns("lock"))
+    mortal = start_twin(tmp_path)
+    settings.DAILY_PROXY_URL = mortal.daily_url
+    workers.start()
+    room = open_conversation(mortal)
+    room.join()
+    room.until_state(room.say("Before."), "spoken")
+    room.record()  # asked for its record, the twin first writes all of it to the disk
+    mortal.kill()
+    until(lambda: room.row.state == "lost", "the loss is noticed")
+    room.twin = start_twin(mortal.data_dir, port=mortal.port, daily_port=mortal.daily_port)
+    until(lambda: room.row.state == "joined" and room.row.replica_present, "it is joined anew", 60)
+    room.until_state(room.say("After."), "spoken")
+    assert room.words_sent() == ["Before.", "After."]
+    assert [facts["reason"] for facts in room.facts("gap")] == ["room_lost"]
+    room.twin.stop()
