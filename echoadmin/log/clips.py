@@ -58,7 +58,7 @@ def stored_time(connection: BaseDatabaseWrapper, at: datetime) -> Any:
     """A moment as raw SQL on `connection` takes it: on SQLite the text that Django would store."""
     if connection.vendor == "postgresql":
         return at
-    return str(at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo is not UTC else at.replace(tzinfo=None))
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(" ")[:-6]  # without its +00:00
 
 
 def _insert_parts(cursor: CursorWrapper, clip_id: int, start: int, pcm: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
@@ -56,8 +56,7 @@ class Draft:
     said: str | None = None  # the words, for search
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """An entry that is in the database. `id` is None where the database does not tell it (PostgreSQL)."""
 
     id: int | None

@@ -17,17 +17,11 @@ from echoadmin.log.writer.drafts import Draft
 LATE = timedelta(seconds=5)
 _LIMITS = {field.name: field.max_length or 0 for field in Entry._meta.concrete_fields}
 _NAMES = {column: _LIMITS[column] for column in ("kind", "event_type", "family")}
-_TEXTS = {
-    column: _LIMITS[column]
-    for column in (
-        *("direction", "sender", "sender_name", "inference_id", "conversation_ref"),
-        *("persona_ref", "actor", "api_key_ref", "request_id"),
-    )
-}
+_TEXTS = ("direction", "sender", "sender_name", "conversation_ref", "persona_ref", "actor", "api_key_ref")
 # First what is known only when the row is made, in the order of row(); then what prepare() knows.
 COLUMNS = (
     *("stream", "n", "late", "body", "clip_id", "leaf", "digest"),
-    *("at", *_NAMES, *_TEXTS, "echo_id", "is_error", "epoch", "seq"),
+    *("at", *_NAMES, *_TEXTS, "inference_id", "request_id", "echo_id", "is_error", "epoch", "seq"),
     *("body_bytes", "body_sha256", "said", "clip_start", "clip_bytes"),
 )
 STREAM, N, BODY, CLIP_ID, AT = (COLUMNS.index(name) for name in ("stream", "n", "body", "clip_id", "at"))
@@ -68,46 +62,67 @@ def prepare(draft: Draft) -> Prepared:
         raise ValueError(f"a draft's `at` needs a time zone, got {at!r}")
     if not draft.stream:
         raise ValueError("a draft needs a stream: a conversation's public id, or 'account'")
+    labels = _labels(
+        *(draft.stream, draft.kind, draft.event_type, draft.family, bool(draft.is_error), draft.direction),
+        *(draft.sender, draft.sender_name, draft.conversation_ref, draft.persona_ref, draft.actor, draft.api_key_ref),
+    )
+    inference_id, inference_json = _optional("inference_id", draft.inference_id)
+    request_id, request_json = _optional("request_id", draft.request_id)
     message = _message(draft)
-    texts = {column: _cell((getattr(draft, column) or "")[:limit]) for column, limit in _NAMES.items()}
-    for column, limit in _TEXTS.items():
-        value = getattr(draft, column)
-        texts[column] = _NULL if value is None else _cell(value[:limit])
     seq = draft.seq
     if seq is not None and not -_INT64 <= seq < _INT64:
         seq = None  # it comes from outside: what no column can hold is left to the body
-    start, end = _header(draft, texts, message, at, seq)
+    # The header is written without a detour: made by a JSON encoder it would be the most of what an entry costs.
+    start = (
+        f'{labels.to_at}{instant(at)}","body_bytes":{message.nbytes},"clip_bytes":{_number(message.clip_bytes)},'
+        f'"clip_start":{_number(message.clip_start)}{labels.to_echo}{_number(draft.echo_id)},'
+        f'"epoch":{_number(draft.epoch)}{labels.to_inference}{inference_json}{labels.to_late}'
+    )
+    end = f"{labels.to_request}{request_json}{labels.to_seq}{_number(seq)}{labels.to_end}"
     values = (
-        *(at, *[text for text, _ in texts.values()], draft.echo_id, bool(draft.is_error), draft.epoch, seq),
-        *(
-            message.nbytes,
-            message.sha256,
-            None if draft.said is None else storable(draft.said),
-            message.clip_start,
-            message.clip_bytes,
-        ),
+        *(at, *labels.columns, inference_id, request_id, draft.echo_id, labels.is_error, draft.epoch, seq),
+        *(message.nbytes, message.sha256, None if draft.said is None else storable(draft.said)),
+        *(message.clip_start, message.clip_bytes),
     )
     return Prepared(draft, at, message.body, message.sha256, message.clip_id, message.samples, start, end, values)
 
 
-def _header(
-    draft: Draft, texts: dict[str, tuple[str | None, str]], message: _Message, at: datetime, seq: int | None
-) -> tuple[str, str]:
-    """chain.header() of the same columns, up to `late` and from `persona_ref` on.
+class _Labels(NamedTuple):
+    """What an entry shares with others of its room: its columns, and the pieces of its header between other values."""
 
-    Written without a detour: made by a JSON encoder it would be the most of what an entry costs.
-    """
-    json = {column: text for column, (_, text) in texts.items()}
-    return (
-        f'{{"actor":{json["actor"]},"api_key_ref":{json["api_key_ref"]},"at":"{instant(at)}",'
-        f'"body_bytes":{message.nbytes},"clip_bytes":{_number(message.clip_bytes)},'
-        f'"clip_start":{_number(message.clip_start)},"conversation_ref":{json["conversation_ref"]},'
-        f'"direction":{json["direction"]},"echo_id":{_number(draft.echo_id)},"epoch":{_number(draft.epoch)},'
-        f'"event_type":{json["event_type"]},"family":{json["family"]},"inference_id":{json["inference_id"]},'
-        f'"is_error":{"true" if draft.is_error else "false"},"kind":{json["kind"]},"late":',
-        f'"persona_ref":{json["persona_ref"]},"request_id":{json["request_id"]},"sender":{json["sender"]},'
-        f'"sender_name":{json["sender_name"]},"seq":{_number(seq)},"stream":{quoted(draft.stream)}}}',
+    columns: tuple[str | None, ...]  # of _NAMES and _TEXTS
+    is_error: bool
+    to_at: str
+    to_echo: str
+    to_inference: str
+    to_late: str
+    to_request: str
+    to_seq: str
+    to_end: str
+
+
+@lru_cache(maxsize=4096)
+def _labels(stream: str, kind: str, event_type: str, family: str, is_error: bool, *texts: str | None) -> _Labels:
+    cells = [
+        *(_cell((name or "")[:limit]) for name, limit in zip((kind, event_type, family), _NAMES.values(), strict=True)),
+        *(_optional(name, text) for name, text in zip(_TEXTS, texts, strict=True)),
+    ]
+    json = dict(zip((*_NAMES, *_TEXTS), [text for _, text in cells], strict=True))
+    return _Labels(
+        tuple(value for value, _ in cells),
+        is_error,
+        f'{{"actor":{json["actor"]},"api_key_ref":{json["api_key_ref"]},"at":"',
+        f',"conversation_ref":{json["conversation_ref"]},"direction":{json["direction"]},"echo_id":',
+        f',"event_type":{json["event_type"]},"family":{json["family"]},"inference_id":',
+        f',"is_error":{"true" if is_error else "false"},"kind":{json["kind"]},"late":',
+        f'"persona_ref":{json["persona_ref"]},"request_id":',
+        f',"sender":{json["sender"]},"sender_name":{json["sender_name"]},"seq":',
+        f',"stream":{quoted(stream)}}}',
     )
+
+
+def _optional(column: str, value: str | None) -> tuple[str | None, str]:
+    return _NULL if value is None else _cell(value[: _LIMITS[column]])
 
 
 def row(entry: Prepared, stream: int, n: int, previous: bytes, now: datetime) -> tuple[list[Any], bytes]:

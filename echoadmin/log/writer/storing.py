@@ -192,8 +192,9 @@ def _insert(cursor: CursorWrapper, batch: _Batch) -> int | None:
         "UPDATE log_stream SET last_n = %s, last_digest = %s WHERE id = %s",
         [(head.n, head.digest, head.id) for head in sorted(batch.heads.values(), key=lambda head: head.id)],
     )
-    for values in batch.rows:
-        values[AT] = stored_time(cursor.db, values[AT])
+    if cursor.db.vendor != "postgresql":
+        for values in batch.rows:
+            values[AT] = stored_time(cursor.db, values[AT])
     if cursor.db.vendor == "postgresql" and len(batch.rows) >= COPY_FROM:
         with cursor.db.wrap_database_errors, cursor.copy(COPY) as copy:
             for values in batch.rows:
