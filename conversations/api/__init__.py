@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations import naming  # noqa: F401 - lists of the log show Tavus's ids
+from conversations import between, naming  # noqa: F401 - what the log shows of conversations
 from conversations.api import conversations, echoes, lists, record, streamed
 
 ONE = "conversations/<str:any_id>/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,12 +19,24 @@ from echoadmin.shown import lasting
 
 PAGE = 300  # entries, noise included
 
+Told = tuple[int, str, str]  # the number of the entry before which it stands, "gap" or "filled", words
+Between = Callable[[str, int, int], list[Told] | None]  # our id of a conversation, first and last number of the page
+
+_between: list[Between] = []
+
+
+def use_between(ask: Between) -> None:
+    """Who knows the conversations says here what stands between their entries: gaps, and what only Tavus told.
+
+    None of it is known (None) for what is no conversation: then numbers that are missing are told, no more."""
+    _between[:] = [ask]
+
 
 @dataclass(slots=True)
 class Block:
     """Something on the timeline: an echo with all that belongs to it, one entry, or a gap."""
 
-    kind: str  # "echo", "entry", "gap"
+    kind: str  # "echo", "entry", "gap", "filled"
     offset: str  # from the conversation's first entry
     rows: list[dict[str, Any]] = field(default_factory=list)
     words: str = ""
@@ -71,7 +84,7 @@ def timeline(conversation: str, cursor: str | None) -> Timeline:
     page = reader.page(light(entries), cursor, PAGE, newest_first=False)
     began = _began(entries)
     folded = sum(_is_heartbeat(entry) for entry in page.rows)
-    blocks = _blocks(page.rows, began) if began else []
+    blocks = _blocks(page.rows, began, _told(conversation, page.rows)) if began else []
     return Timeline(blocks, began, folded, page.previous, page.next)
 
 
@@ -88,9 +101,17 @@ def _is_folded(entry: Entry) -> bool:
     return entry.event_type in NOISE or bool(entry.direction == Direction.OUT and entry.clip_start)
 
 
-def _blocks(entries: list[Entry], began: datetime) -> list[Block]:
+def _told(conversation: str, entries: list[Entry]) -> list[Told]:
+    """What stands between the entries, in order."""
+    if not entries:
+        return []
+    told = _between[0](conversation, entries[0].n, entries[-1].n) if _between else None
+    return _missing(entries) if told is None else told
+
+
+def _blocks(entries: list[Entry], began: datetime, told: list[Told]) -> list[Block]:
     """In the order of their first moments."""
-    missing = _missing(entries)
+    told = sorted(told)
     in_time = sorted(entries, key=lambda entry: (entry.at, entry.n))
     shown = [entry for entry in in_time if not _is_folded(entry)]
     rows = dict(zip((entry.pk for entry in shown), lines(shown), strict=True))
@@ -98,14 +119,15 @@ def _blocks(entries: list[Entry], began: datetime) -> list[Block]:
     echoes: dict[int, Block] = {}
     for entry in in_time:
         offset = lasting(round(max(0.0, (entry.at - began).total_seconds()), 1))
-        if words := missing.get(entry.pk):
-            blocks.append(Block("gap", offset, words=words))
+        while told and told[0][0] <= entry.n:
+            _, kind, words = told.pop(0)
+            blocks.append(Block(kind, offset, words=words))
         if entry.echo_id and entry.kind == Kind.APP_MESSAGE:
             _into_echo(echoes, blocks, entry, rows.get(entry.pk), offset)
         elif entry.pk in rows:
             row = rows[entry.pk]
             blocks.append(Block("gap" if row["is_gap"] else "entry", offset, [row]))
-    return blocks
+    return blocks + [Block(kind, "", words=words) for _, kind, words in told]
 
 
 def _into_echo(
@@ -135,11 +157,11 @@ def _after(first: datetime, at: datetime) -> str:
     return f"+{past * 1000:.0f} ms" if past < 1 else f"+{lasting(round(past, 1))}"
 
 
-def _missing(entries: list[Entry]) -> dict[int, str]:
-    """By the entry before which they are missing: messages that Tavus numbered and that never came."""
+def _missing(entries: list[Entry]) -> list[Told]:
+    """Messages that Tavus numbered and that never came."""
     numbered = [entry for entry in entries if entry.seq is not None and entry.direction == Direction.IN]
     known = {entry.seq for entry in numbered}
-    found: dict[int, str] = {}
+    found: list[Told] = []
     last: int | None = None
     for entry in numbered:
         seq = entry.seq or 0
@@ -147,6 +169,7 @@ def _missing(entries: list[Entry]) -> dict[int, str]:
             lost = [number for number in range(last + 1, min(seq, last + 10_000)) if number not in known]
             if lost:
                 span = str(lost[0]) if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
-                found[entry.pk] = f"{len(lost)} message{'s' if len(lost) > 1 else ''} missing (seq {span})"
+                words = f"{len(lost)} message{'s' if len(lost) > 1 else ''} missing (seq {span})"
+                found.append((entry.n, "gap", words))
         last = seq
     return found

@@ -262,3 +262,13 @@ def test_a_timeline_asks_as_much_for_many_entries_as_for_few(visitor: Visitor) -
     for n in range(40):
         said(f"line {n}", echo_id=n % 5 + 1)
     assert queries() == few
+
+
+@pytest.mark.django_db
+def test_a_conversations_own_gaps_stand_on_its_timeline(visitor: Visitor) -> None:
+    ref = make.conversation().public_id
+    for seq in (1, 2, 6):
+        said(f"line {seq}", ref, seq=seq, sender="replica-1")
+    blocks = visitor("auditor").get(f"{LOG}timeline/{ref}/").context["line"].blocks
+    words = [block.words for block in blocks if block.kind == "gap"]
+    assert "3 messages missing (seq 3 to 5)" in words
