@@ -46,7 +46,8 @@ def _gap_words(gap: dict[str, Any]) -> str:
 
 def _filled_words(item: dict[str, Any]) -> str:
     message = item["message"] if isinstance(item["message"], dict) else {}
-    inside = message.get("properties") if isinstance(message.get("properties"), dict) else message
+    properties = message.get("properties")
+    inside = properties if isinstance(properties, dict) else message
     said = inside.get("speech") or inside.get("text") or inside.get("content") or ""
     return f"{item['event_type']}: {str(said)[:160]}" if said else str(item["event_type"])
 

@@ -123,14 +123,14 @@ class EntryAdmin(ReadOnlyAdmin):
     def audio_view(self, request: HttpRequest, entry_id: int) -> HttpResponseBase:
         """The sound of its echo as WAV, or with ?only=message of this message alone; ranges are answered."""
         require_role(request, "auditor", "hear what was said")
-        entry = self._entry(str(entry_id))
         try:
-            wav = opened.sound(entry, whole=request.GET.get("only") != "message")
-            if wav is None or not wav.nbytes:
-                raise Clip.DoesNotExist
-            asked = byte_range(request.META.get("HTTP_RANGE"), wav.size)
+            wav = opened.sound(self._entry(str(entry_id)), whole=request.GET.get("only") != "message")
         except Clip.DoesNotExist:
-            raise Http404(f"Entry {entry_id} has no sound here: it never had, or its samples were erased.") from None
+            wav = None
+        if wav is None or not wav.nbytes:
+            raise Http404(f"Entry {entry_id} has no sound here: it never had, or its samples were erased.")
+        try:
+            asked = byte_range(request.META.get("HTTP_RANGE"), wav.size)
         except RangeNotSatisfiable:
             return HttpResponse(status=416, headers={"Content-Range": f"bytes */{wav.size}"})
         first, stop = asked or (0, wav.size)
