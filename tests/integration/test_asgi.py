@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from channels.db import database_sync_to_async
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -78,7 +78,7 @@ async def test_another_sites_page_cannot_open_a_socket(origin: str | None, conne
 @pytest.mark.django_db(transaction=True)
 async def test_a_console_that_may_not_run_does_not_start(settings: Settings) -> None:
     settings.REDIS_URL, settings.ROOMS = "", "worker"
-    await sync_to_async(_stamped_with_another_console)()
+    await database_sync_to_async(_stamped_with_another_console)()
     starting = ApplicationCommunicator(lifespan, {"type": "lifespan"})
     await starting.send_input({"type": "lifespan.startup"})
     answer = await starting.receive_output()
@@ -97,7 +97,7 @@ def _stamped_with_another_console() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_a_console_holds_its_lease_from_start_to_end(settings: Settings) -> None:
     settings.REDIS_URL, settings.ROOMS = "", "worker"
-    await sync_to_async(stamp)("sandbox")
+    await database_sync_to_async(stamp)("sandbox")
     running = ApplicationCommunicator(lifespan, {"type": "lifespan"})
     await running.send_input({"type": "lifespan.startup"})
     assert (await running.receive_output())["type"] == "lifespan.startup.complete"
