@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from conversations import interactions
+from conversations.admin.replaying import ReplayingPaths
 from conversations.admin.speaking import SpeakingPaths
 from conversations.admin.state import page_state, room_of
 from conversations.forms import NewConversationForm
@@ -43,7 +44,7 @@ def face_of(row: Conversation) -> Replica | None:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(SpeakingPaths, CreatedAdmin):
+class ConversationAdmin(ReplayingPaths, SpeakingPaths, CreatedAdmin):
     """Conversations: what costs money."""
 
     list_display = (
@@ -105,6 +106,7 @@ class ConversationAdmin(SpeakingPaths, CreatedAdmin):
             (one + "end/", "end", self.end),
             (one + "sync/", "sync", self.sync),
             (one + "state/", "state", self.state_view),
+            (one + "replay/", "replay", self.replay_view),
             *self.speaking_paths(one),
         ]
 

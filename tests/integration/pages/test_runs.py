@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from echoadmin.actors import Actor
 from echoadmin.log.models import Entry, Kind
 from echoadmin.log.writer import Draft, append
-from echoadmin.runs import Run, claim_run, perform, start_run
+from echoadmin.runs import KINDS, Run, claim_run, perform, start_run
+from tests import make
 
 Visitor = Callable[[str | None], Client]
 RUNS = "/admin/echoadmin/run/"
@@ -96,3 +97,19 @@ def test_an_export_that_cannot_be_is_told_and_not_started(body: dict[str, str], 
     assert answer.status_code == 400
     assert "nothing was started" in answer.content.decode()
     assert not Run.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_replay_is_asked_for_on_a_conversations_page(visitor: Visitor) -> None:
+    conversation = make.room().conversation
+    echo = make.echo(conversation=conversation, text="Once more.")
+    path = f"/admin/conversations/conversation/{conversation.public_id}/change/replay/"
+    assert visitor("auditor").get(path).status_code == 403
+    client = visitor("operator")
+    assert "Once more." in client.get(path).content.decode()
+    answer = client.post(path, {"to": conversation.public_id, "speed": "2", "dry": "1", "echoes": [echo.pk]})
+    if "replay" in KINDS:
+        run = Run.objects.get(kind="replay")
+        assert answer["Location"] == f"{RUNS}{run.public_id}/change/"
+    else:
+        assert answer.status_code == 404
