@@ -146,6 +146,21 @@ def say_again(*, actor: Actor, echo: Echo, inference_id: str | None = None) -> E
     return _queue(actor, echo.conversation, inference_id, echo.body_sha256, fields, closed=True)
 
 
+def say_of(
+    *, actor: Actor, conversation: Conversation, origin: Echo, inference_id: str, text: str | None = None
+) -> Echo:
+    """A new echo with the words (`text` in their place, if given) or samples of another one, which it names."""
+    if text is not None or origin.modality == "text":
+        words = interactions.check_text(origin.text if text is None else text)
+        fields: dict[str, Any] = {"modality": "text", "text": words, "seconds": interactions.estimated_seconds(words)}
+        body = _digest("text", words)
+    else:
+        names = ("modality", "clip_id", "sample_rate", "seconds", "pacing")
+        fields, body = {name: getattr(origin, name) for name in names}, origin.body_sha256
+    fields["replay_of"] = origin.pk
+    return _queue(actor, conversation, inference_id, body, fields, closed=True)
+
+
 def interrupt(*, actor: Actor, conversation: Conversation) -> Interrupted:
     """Cancel the queue and stop what the replica says. What came of it is in the interaction's `result`, soon."""
     with transaction.atomic():
