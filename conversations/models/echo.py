@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import models
 
+from conversations.models.json_text import JsonText
+
 
 class EchoState(models.TextChoices):
     """The furthest that an echo got: held, then queued → sending → sent → speaking → spoken, and the other ends."""
@@ -118,7 +120,7 @@ class Interaction(models.Model):
         "conversations.Conversation", on_delete=models.CASCADE, related_name="interactions"
     )
     event_type = models.CharField(max_length=120)
-    message = models.JSONField()
+    message = JsonText()
     state = models.CharField(max_length=16, choices=InteractionState.choices, default=InteractionState.QUEUED)
     reason = models.CharField(max_length=64, blank=True, default="")
     detail = models.TextField(blank=True, default="")
