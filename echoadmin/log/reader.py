@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 HIGHEST = 2**63 - 1
+FEW = 5_000  # entries that may be looked through for a page
 
 UpstreamIds = Callable[[set[str]], Mapping[str, str | None]]  # our conversations' ids → Tavus's
 
@@ -94,19 +95,25 @@ def read(
     """
     search = entries.search
     if search is None:
-        return _plain(entries, low, high, limit, newest_first)
+        return _plain(entries, low, high, limit, newest_first=newest_first)
     if search.asked:
         return search.read(entries, low, high, limit, newest_first=newest_first)
     # The newest entries are not in the index yet: those are looked through one by one.
     border = min(indexed_up_to() + 1, high)
-    newest = partial(_plain, entries, max(low, border), high, newest_first=newest_first)
-    indexed = partial(search.read, entries, low, border, newest_first=newest_first)
+    newest = partial(_plain, _among_newest(entries, max(low, border)), max(low, border), high)
+    indexed = partial(search.read, entries, low, border)
     first, second = (newest, indexed) if newest_first else (indexed, newest)
-    rows = first(limit=limit)
-    return rows if len(rows) == limit else rows + second(limit=limit - len(rows))
+    rows = first(limit, newest_first=newest_first)
+    return rows if len(rows) == limit else rows + second(limit - len(rows), newest_first=newest_first)
 
 
-def _plain(entries: EntryQuerySet, low: int, high: int, limit: int, newest_first: bool) -> list[Entry]:
+def _among_newest(entries: EntryQuerySet, low: int) -> EntryQuerySet:
+    """`entries` from the id `low` on, which are few, by their ids: a planner could take the way of a long stream."""
+    ids = list(Entry.objects.filter(id__gte=low).order_by("id").values_list("id", flat=True)[: FEW + 1])
+    return entries if len(ids) > FEW else entries.filter(id__in=ids)
+
+
+def _plain(entries: EntryQuerySet, low: int, high: int, limit: int, *, newest_first: bool) -> list[Entry]:
     key = entries.key
     bounds = {f"{key}__gte": low} if low else {}
     if high < HIGHEST:
