@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from conversations.models import RoomState
-from conversations.rooms import claims, hearing
+from conversations.rooms import claims, hearing, timing
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk, TenureLost
 from conversations.rooms.echo_sender import EchoSender
@@ -28,17 +28,6 @@ from conversations.rooms.takeover import take_over
 from echoadmin.log.writer import Draft
 
 logger = logging.getLogger(__name__)
-
-JOIN_TIMEOUT = 30.0  # s; the slowest failing join measured takes 19
-LEAVE_TIMEOUT = 5.0
-INTERRUPTED_FOR = 10.0  # s that the signalling connection may be away before the room counts as lost
-SETTLE = 0.05  # s in which many comings and goings become one write
-SEEN_EVERY = 5.0  # s between writes of last_seen_at
-SILENT_FOR = 30.0  # s without a heartbeat of a replica that is there and used to send them
-CALL_ENDED = "Daily ended the call"
-END_IS_TOLD_IN = 2.0  # s: a call that Daily ends has mostly ended upstream, and a duty finds that out meanwhile
-BACK_OFF = (0.5, 1, 2, 4, 8, 15, 30)  # s
-DEAD_LINK = ("Disconnected", "ChannelNotOpen", "the link is closed")
 
 
 class LiveRoom:
@@ -134,7 +123,7 @@ class LiveRoom:
             except JoinFailed as failure:
                 tries += 1
                 await self._not_joined(failure, tries)
-                await self._close_or(BACK_OFF[min(tries, len(BACK_OFF)) - 1])
+                await self._close_or(timing.BACK_OFF[min(tries, len(timing.BACK_OFF)) - 1])
                 continue
             tries = 0
             await self._watch()
@@ -147,7 +136,7 @@ class LiveRoom:
         self.signs = Signs(datetime.now(UTC), self.loop.time())
         self.people = People()
         link = self._pending = self._make_link(self.name, self._on_event)
-        await link.join(self.claimed.url, self.claimed.token, JOIN_TIMEOUT)
+        await link.join(self.claimed.url, self.claimed.token, timing.JOIN_TIMEOUT)
         self.session_id = link.session_id
         await self._joined(link.session_id)
         self.link = link
@@ -179,12 +168,12 @@ class LiveRoom:
         seen = 0.0
         while not self._lost.is_set() and self.closing is None:
             await self._close_or(1.0, also=self._news)
-            await asyncio.sleep(SETTLE)
+            await asyncio.sleep(timing.SETTLE)
             self._news.clear()
             now = self.loop.time()
             self._judge(now)
             changes: dict[str, object] = {}
-            if now - seen >= SEEN_EVERY and not self.signs.is_interrupted:
+            if now - seen >= timing.SEEN_EVERY and not self.signs.is_interrupted:
                 seen, changes["last_seen_at"] = now, timezone.now()
             if self.people.changed:
                 self.people.changed = False
@@ -193,14 +182,14 @@ class LiveRoom:
                 self.log.later([], partial(claims.update_room, self.tenure, **changes))
 
     def _judge(self, now: float) -> None:
-        if self.signs.interrupted_for(now) > INTERRUPTED_FOR:
+        if self.signs.interrupted_for(now) > timing.INTERRUPTED_FOR:
             self.lose("the connection was interrupted and did not come back")
-        elif self.people.silent_for(now) > SILENT_FOR:
-            self.lose(f"the replica is there and has been silent for {SILENT_FOR:g} s")
+        elif self.people.silent_for(now) > timing.SILENT_FOR:
+            self.lose(f"the replica is there and has been silent for {timing.SILENT_FOR:g} s")
 
     async def _rejoin_after_loss(self) -> None:
-        if self._lost_because == CALL_ENDED:
-            await self._close_or(END_IS_TOLD_IN)
+        if self._lost_because == timing.CALL_ENDED:
+            await self._close_or(timing.END_IS_TOLD_IN)
             if self.closing is not None:  # not lost: the conversation has ended
                 return
         self._blind_since, self._blind_because = self.signs.heard_at, "room_lost"
@@ -213,7 +202,7 @@ class LiveRoom:
                 tenure, state=RoomState.LOST, error=because, participants=[], replica_present=False
             ),
         )
-        await self._close_or(BACK_OFF[0])
+        await self._close_or(timing.BACK_OFF[0])
 
     def _doubts(self) -> list[Draft]:
         """Of a link that died: what it took and nobody heard anything after may never have left."""
@@ -271,7 +260,7 @@ class LiveRoom:
         self._pending = None
         self.people = People()
         if link is not None:
-            await link.leave(LEAVE_TIMEOUT)
+            await link.leave(timing.LEAVE_TIMEOUT)
 
     async def _close_or(self, seconds: float, also: asyncio.Event | None = None) -> None:
         waiting = [asyncio.ensure_future(event.wait()) for event in (self._close, also) if event is not None]
@@ -294,7 +283,7 @@ class LiveRoom:
                     gone = "The replica left the room while it was at it."
                     self.echoes.halt(Stop("unconfirmed", "replica_left", gone))
             case StateChanged(state="left") if self.link is not None and self.closing is None:
-                self.lose(CALL_ENDED)
+                self.lose(timing.CALL_ENDED)
                 self.conversation_is_ending()
             case Network():
                 self._network(event)
@@ -329,7 +318,7 @@ class LiveRoom:
 
     def send_error(self, words: str, link: Link | None) -> None:
         """A send over `link` failed: a dead link says so in these words, and is judged by them."""
-        if any(sign in words for sign in DEAD_LINK):
+        if any(sign in words for sign in timing.DEAD_LINK):
             self.lose(f"a send failed: {words}", link)
 
     def conversation_is_ending(self) -> None:

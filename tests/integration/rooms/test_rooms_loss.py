@@ -12,7 +12,7 @@ import pytest
 
 from conversations import interactions
 from conversations.models import Conversation, Echo
-from conversations.rooms import room as room_module
+from conversations.rooms import timing
 from conversations.rooms.daily import Link
 from conversations.rooms.events import Network
 from conversations.rooms.worker import RunningWorker
@@ -101,7 +101,7 @@ def test_an_interruption_that_does_not_end_loses_the_room(
     room: InRoom, worker: RunningWorker, loop_thread: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = room.row.session_id
-    monkeypatch.setattr(room_module, "INTERRUPTED_FOR", 0.1)
+    monkeypatch.setattr(timing, "INTERRUPTED_FOR", 0.1)
     live = worker.keeper.rooms[room.conversation.pk]
     loop_thread.call(live._on_event, Network(datetime.now(UTC), "interrupted"))
     [lost] = room.until_facts("lost")
@@ -115,10 +115,10 @@ def test_a_replica_that_used_to_beat_and_falls_silent_shows_that_the_room_is_dea
     room: InRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     until(lambda: room.entries(event_type="system.pal_present"), "it beats")
-    monkeypatch.setattr(room_module, "SILENT_FOR", 0.1)
+    monkeypatch.setattr(timing, "SILENT_FOR", 0.1)
     [lost, *_] = room.until_facts("lost")
     assert "silent" in lost["reason"]
-    monkeypatch.setattr(room_module, "SILENT_FOR", 30.0)
+    monkeypatch.setattr(timing, "SILENT_FOR", 30.0)
     room.until_state(room.say("Back again."), "spoken")
     room.agree()
 
@@ -323,7 +323,7 @@ def test_a_vendor_that_dies_and_comes_back_is_joined_anew(
     workers: Any, twin: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a connection receives again and can't send any more, for good (daily-python 0.36.0, measured)."""
-    monkeypatch.setattr(room_module, "INTERRUPTED_FOR", 1.0)
+    monkeypatch.setattr(timing, "INTERRUPTED_FOR", 1.0)
     # A process trusts for good what it trusted when it first connected: the same CA, then.
     shutil.copytree(twin.data_dir / "twin", tmp_path / "twin", ignore=shutil.ignore_patterns("lock"))
     mortal = start_twin(tmp_path)
