@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from echoadmin.log.index.following import forget, remember
+from django.db.backends.utils import CursorWrapper
+
+from echoadmin.log.index.following import Follower, forget, reached, remember
 from echoadmin.log.index.rolls import ROLLS
+from echoadmin.log.models import Entry
 from echoadmin.log.search import SEARCH
 
 Forgetting = Callable[[str, str, Sequence[int]], None]
 _erased: list[Forgetting] = []
 
 
-def forget_pruned(ids: Sequence[int]) -> None:
-    """Before they are deleted, in the same transaction: neither found nor counted any more."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What followers made of some entries, worked out before the transaction that takes it back."""
+
+    ids: Sequence[int]
+    made: list[tuple[Follower, Any]]  # of those followers that have all of the entries in
+
+
+def look_up(ids: Sequence[int]) -> Known:
+    """To be called outside of transactions: while one is open on SQLite, the log's writer waits."""
+    made = []
     for follower in (ROLLS, SEARCH):
-        forget(follower, ids)
+        if reached(follower.name) >= max(ids):
+            entries = Entry.objects.filter(pk__in=ids).order_by("id")
+            made.append((follower, follower.read(list(entries.values_list(*follower.columns)))))
+    return Known(ids, made)
+
+
+def forget_pruned(cursor: CursorWrapper, known: Known) -> None:
+    """Before they are deleted, in the same transaction: neither found nor counted any more.
+
+    The entries must be as they were at look_up().
+    """
+    done = []
+    for follower, made in known.made:
+        cursor.execute(
+            "UPDATE log_progress SET changes = changes + 1 WHERE name = %s AND last_id >= %s",
+            [follower.name, max(known.ids)],
+        )
+        if cursor.rowcount:  # else it begins anew at this moment, and has them not
+            follower.forget(cursor, made)
+            done.append(follower.name)
+    for follower in (ROLLS, SEARCH):
+        if follower.name not in done:
+            forget(follower, known.ids)
 
 
 def forget_words(ids: Sequence[int]) -> None:

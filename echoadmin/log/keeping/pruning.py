@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from echoadmin.actors import SYSTEM, Actor
@@ -27,9 +28,13 @@ from echoadmin.log.writer import Draft, append
 
 PRUNED = "log.pruned"
 WINDOW = 5_000  # of the oldest entries at a time, whose streams are gone through
-FEWEST, MOST = 50, 1_000  # entries in a transaction
+FEWEST, MOST = 10, 1_000  # entries in a transaction
 AIM = 0.02  # seconds for a transaction: batches grow and shrink towards it
 PAUSE = 0.05  # seconds between two, at least
+
+
+class LogDamaged(RuntimeError):
+    """Entries are not where they were a moment ago, and nobody pruned them: the batch was undone."""
 
 
 @dataclass(slots=True)
@@ -140,6 +145,7 @@ class _Batch:
     leaves: list[tuple[int, bytes]]
     beside: list[int]  # numbers whose bodies lie beside
     clips: list[int]
+    erased: int  # how many of them were
 
 
 def _stream(stream: int, rule: Rule, held: Renewable, pace: _Pace) -> Iterator[int]:
@@ -148,16 +154,21 @@ def _stream(stream: int, rule: Rule, held: Renewable, pace: _Pace) -> Iterator[i
     while row is not None and (batch := _read(stream, rule, after, pace.size)):
         held.renew()
         kept = pruned.signed_row(stream, row.public_id, batch.leaves, timezone.now(), str(rule)[:100])
+        known = followers.look_up(batch.ids)
         started = time.monotonic()
-        with lifted("prune"):
-            deleted = _may_go(row) and _delete(stream, batch)
-            if deleted:
+        with lifted("prune"), connection.cursor() as cursor:
+            may_go = _may_go(cursor, row)
+            unchanged = may_go and _still_there(cursor, batch)
+            if unchanged:
                 kept.save()
+                followers.forget_pruned(cursor, known)
+                _delete(cursor, stream, batch)
         pause = pace.took(time.monotonic() - started)
-        if not deleted:
+        if not may_go:
             return
-        yield len(batch.ids)
-        after = batch.leaves[-1][0]
+        if unchanged:
+            yield len(batch.ids)
+            after = batch.leaves[-1][0]
         time.sleep(pause)
 
 
@@ -166,7 +177,7 @@ def _read(stream: int, rule: Rule, after: int, size: int) -> _Batch | None:
     where, params = _where_in_stream(rule)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, n, leaf, body IS NULL AND erased_at IS NULL, clip_id FROM log_entry"
+            "SELECT id, n, leaf, body IS NULL AND erased_at IS NULL, clip_id, erased_at IS NOT NULL FROM log_entry"
             f' WHERE "stream" = %s AND n > %s AND {where} ORDER BY n LIMIT %s',
             [stream, after, *params, size],
         )
@@ -176,8 +187,9 @@ def _read(stream: int, rule: Rule, after: int, size: int) -> _Batch | None:
     return _Batch(
         [id_ for id_, *_ in rows],
         [(n, bytes(leaf)) for _, n, leaf, *_ in rows],
-        [n for _, n, _, beside, _ in rows if beside],
-        sorted({clip for *_, clip in rows if clip is not None}),
+        [n for _, n, _, beside, _, _ in rows if beside],
+        sorted({clip for *_, clip, _ in rows if clip is not None}),
+        sum(bool(erased) for *_, erased in rows),
     )
 
 
@@ -185,27 +197,33 @@ def _where_in_stream(rule: Rule) -> tuple[str, list[Any]]:
     return f'{rule.condition} AND "at" < %s', [connection.ops.adapt_datetimefield_value(rule.before)]
 
 
-def _may_go(stream: Stream) -> bool:
+def _may_go(cursor: CursorWrapper, stream: Stream) -> bool:
     """Locks the stream's row, as who places a hold does, and asks for holds once more."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT 1 FROM log_stream WHERE id = %s FOR UPDATE", [stream.pk])
-        cursor.execute("SELECT 1 FROM log_hold WHERE conversation_ref = %s AND released_at IS NULL", [stream.public_id])
-        return cursor.fetchone() is None
+    if connection.vendor == "postgresql":
+        cursor.execute("SELECT 1 FROM log_stream WHERE id = %s FOR UPDATE", [stream.pk])
+    cursor.execute("SELECT 1 FROM log_hold WHERE conversation_ref = %s AND released_at IS NULL", [stream.public_id])
+    return cursor.fetchone() is None
 
 
-def _delete(stream: int, batch: _Batch) -> bool:
-    """In the open transaction. Raises RuntimeError, which undoes it, when an entry is not there any more."""
-    followers.forget_pruned(batch.ids)
-    with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM log_entry WHERE id IN ({_holders(batch.ids)})", batch.ids)
-        if cursor.rowcount != len(batch.ids):
-            raise RuntimeError("entries went away while they were being pruned; run verify_log")
-        if batch.beside:
-            holders = _holders(batch.beside)
-            cursor.execute(f"DELETE FROM log_entrybody WHERE stream = %s AND n IN ({holders})", [stream, *batch.beside])
-        samples.drop_unneeded(cursor, batch.clips)
-    return True
+def _still_there(cursor: CursorWrapper, batch: _Batch) -> bool:
+    """Whether none was erased since it was read; who erases locks the stream too. Raises LogDamaged."""
+    cursor.execute(
+        "SELECT COUNT(*), COUNT(CASE WHEN erased_at IS NOT NULL THEN 1 END) FROM log_entry "
+        f"WHERE id IN ({_holders(batch.ids)})",
+        batch.ids,
+    )
+    there, erased = cursor.fetchone()
+    if there != len(batch.ids):
+        raise LogDamaged("entries went away while they were being pruned; run verify_log")
+    return int(erased) == batch.erased
+
+
+def _delete(cursor: CursorWrapper, stream: int, batch: _Batch) -> None:
+    cursor.execute(f"DELETE FROM log_entry WHERE id IN ({_holders(batch.ids)})", batch.ids)
+    if batch.beside:
+        holders = _holders(batch.beside)
+        cursor.execute(f"DELETE FROM log_entrybody WHERE stream = %s AND n IN ({holders})", [stream, *batch.beside])
+    samples.drop_unneeded(cursor, batch.clips)
 
 
 def _holders(values: list[int]) -> str:

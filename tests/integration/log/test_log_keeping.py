@@ -513,8 +513,8 @@ def test_a_row_that_went_away_while_it_was_pruned_undoes_the_batch(
 ) -> None:
     history()
     keep(presence=7)  # type: ignore[operator]
-    monkeypatch.setattr(pruning, "_read", lambda *_: pruning._Batch([10**6], [(2, bytes(32))], [], []))
-    with pytest.raises(RuntimeError, match="went away"):
+    monkeypatch.setattr(pruning, "_read", lambda *_: pruning._Batch([10**6], [(2, bytes(32))], [], [], 0))
+    with pytest.raises(pruning.LogDamaged, match="went away"):
         prune()
     assert Pruned.objects.count() == 0
     assert verify() == []
