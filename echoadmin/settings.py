@@ -93,6 +93,8 @@ LOG_KEEP_DAYS = {name: env.optional_number(f"LOG_KEEP_DAYS_{name.upper()}") for 
 LOG_KEEP_DAYS[""] = env.optional_number("LOG_KEEP_DAYS")
 
 STREAM_STALL = env.number("STREAM_STALL", 60, 0.1, 3600)  # seconds that a reader of an export may take nothing
+DELIVER_TO_PRIVATE_ADDRESSES = env.flag("DELIVER_TO_PRIVATE_ADDRESSES")  # whether webhooks out may stay in this network
+DELIVERY_DAYS = env.number("DELIVERY_DAYS", 30, 0.01, 3650)  # for how long deliveries that have ended are kept
 RUN_FILE_DAYS = env.number("RUN_FILE_DAYS", 7, 0.01, 3650)  # for how long the files of runs are kept
 
 # --- workers ---------------------------------------------------------------------------------------------------------
@@ -122,6 +124,8 @@ INSTALLED_APPS = [
     "echoadmin.apps.EchoadminConfig",
     "echoadmin.accounts",
     "echoadmin.log",
+    "echoadmin.alerts",
+    "echoadmin.deliveries",
     "personas",
     "conversations",
 ]

@@ -15,6 +15,8 @@ V1: list[URLPattern | URLResolver] = [
     path("", include("personas.api")),
     path("", include("conversations.api")),
     path("", include("echoadmin.api.runs")),
+    path("", include("echoadmin.alerts.api")),
+    path("", include("echoadmin.deliveries.api")),
     path("", include("echoadmin.log.export.api")),
     path("", include("echoadmin.log.api")),
     path("", include("echoadmin.log.browse_api")),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from echoadmin.log import reader
+from echoadmin.log.asked import clean_filters
+from echoadmin.log.reader import FilterError
 
 FORMATS = {
     "ndjson": "application/x-ndjson",
@@ -54,19 +55,7 @@ def checked(format: Any, filters: Mapping[str, Any], audio: Any = False) -> Expo
         raise BadExport(format=f"Is one of {', '.join(FORMATS)}.")
     if not isinstance(audio, bool):
         raise BadExport(audio="Is true or false.")
-    for name, value in filters.items():
-        if name not in reader.FILTERS:
-            known = ", ".join(reader.FILTERS)
-            raise BadExport(**{str(name)[:80]: f"There is no such filter. There are: {known}."})
-        if not isinstance(value, str | int | bool):
-            raise BadExport(**{name: "Is a text."})
-    given = {name: _text(value) for name, value in filters.items() if value not in ("", None)}
     try:
-        reader.filtered(given)
-    except reader.FilterError as error:
+        return Export(format, clean_filters(filters), audio)
+    except FilterError as error:
         raise BadExport(**{name: " ".join(words) for name, words in error.fields.items()}) from None
-    return Export(format, given, audio)
-
-
-def _text(value: str | int | bool) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)

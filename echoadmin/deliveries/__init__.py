@@ -1,0 +1,1 @@
+"""Webhooks out: what happens here, told to addresses of the users' own, signed, and tried again until it arrives."""
