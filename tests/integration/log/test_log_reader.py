@@ -13,7 +13,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from echoadmin.log import reader
+from echoadmin.installation import Installation
+from echoadmin.log import cursors, reader
 from echoadmin.log.chain import instant
 from echoadmin.log.clips import append_samples, new_clip
 from echoadmin.log.models import Clip, Entry
@@ -81,6 +82,18 @@ def test_a_cursor_of_another_filter_or_order_or_of_no_kind_is_refused() -> None:
     for nonsense in ("x", "é", "AAAA", "W10", "bnVsbA", "W1sxXSwyLDMsNCw1XQ", cursor[:-3], "5", " "):
         with pytest.raises(CursorError):
             page(filtered({"sender": "replica-1"}), nonsense)
+
+
+def test_a_cursor_of_another_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cursors, "_keys", [])
+    append([draft() for _ in range(3)])
+    Installation.objects.create(id=1, mode="sandbox", webhook_secret="this database's")
+    cursor = page(filtered({}), limit=1).next
+    assert page(filtered({}), cursor, limit=1).rows
+    monkeypatch.setattr(cursors, "_keys", [])
+    Installation.objects.update(webhook_secret="another's")
+    with pytest.raises(CursorError, match="database"):
+        page(filtered({}), cursor, limit=1)
 
 
 FILTERED: dict[str, tuple[dict[str, Any], Any]] = {
