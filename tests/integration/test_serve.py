@@ -52,6 +52,7 @@ class Place:
                 stdout=out,
                 stderr=out,
                 text=True,
+                preexec_fn=hear_ctrl_c,
             )
         self.started.append(process)
         return process
@@ -109,6 +110,11 @@ def until(look: Callable[[], Any], why: Callable[[], str] = str) -> Any:
         assert time.monotonic() < deadline, why()
         time.sleep(0.02)
     return found
+
+
+def hear_ctrl_c() -> None:
+    """In the child: a shell that runs the tests in the background has made them, and all they start, deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
@@ -271,8 +277,9 @@ def test_make_that_is_interrupted_alone_stops_the_console_too(place: Place) -> N
     command = ["make", "--no-print-directory", "run", f"PORT={place.port}"]
     with (place.data.parent / "out-0").open("w") as out:
         made = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, text=True
-        )
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, text=True,
+            preexec_fn=hear_ctrl_c,
+        )  # fmt: skip
     place.started.append(made)
     place.ready()
     twin = place.twin()

@@ -10,7 +10,7 @@ from itertools import islice
 from django.db import connection
 
 from echoadmin.log.chain import GENESIS, digest
-from echoadmin.log.models import Entry, Pruned
+from echoadmin.log.models import Entry, Pruned, Stream
 from echoadmin.log.proof import findings, pruned, rows
 from echoadmin.log.proof.findings import Finding
 
@@ -184,7 +184,8 @@ class Walk:
         end, public_id = self.end, self.end.public_id
         if self.until is not None and self.until < end.last_n:
             return None
-        if longer := next((head for head in reversed(self.heads) if head.n > end.last_n), None):
+        longer = next((head for head in reversed(self.heads) if head.n > end.last_n), None)
+        if longer is not None and longer.n > self._last_n_now():  # else it grew, and was signed, since its end was read
             words = f"numbers {end.last_n + 1} to {longer.n} at the stream's end are gone: {longer.told_by} saw them"
             return Finding("cut_off", words, public_id, end.last_n + 1)
         if end.highest is not None and end.highest > end.last_n:
@@ -195,6 +196,9 @@ class Walk:
         if end.lowest is not None and end.lowest < 1:
             return Finding("inserted", "its number is below 1", public_id, end.lowest)
         return None
+
+    def _last_n_now(self) -> int:
+        return Stream.objects.filter(pk=self.end.id).values_list("last_n", flat=True).first() or 0
 
 
 def _number(head: SignedHead) -> int:
