@@ -138,7 +138,7 @@ def measure_console(twin: TwinProcess, data: Path, texts: int) -> dict[str, floa
 
             def say_text(words: str) -> float:
                 started = time.time()
-                http.post(echoes, params={"wait": "spoken"}, json={"text": words}).raise_for_status()
+                http.post(echoes, json={"text": words}).raise_for_status()
                 return started
 
             def say_audio(pcm: bytes) -> None:
