@@ -16,4 +16,5 @@ def use_names(ask: Names) -> None:
 
 def names(refs: set[str]) -> Mapping[str, str]:
     """The names of these conversations; one query for all, none for none."""
-    return _asked[0](refs) if refs and _asked else {}
+    sane = {ref for ref in refs if "\0" not in ref}  # an address may hold anything, and PostgreSQL takes no NUL
+    return _asked[0](sane) if sane and _asked else {}
