@@ -17,6 +17,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 ROOMS = "rooms"
+ECHO, INTERACTION, ROOM = "echo", "interaction", "room"  # what a bell can be about; "" is anything
 _loop: asyncio.AbstractEventLoop | None = None
 _ringing: set[asyncio.Task[None]] = set()
 
@@ -37,9 +38,9 @@ def tail_group(stream: str) -> str:
     return f"tail.{stream}"
 
 
-def ring_room_on_commit(conversation_id: int, worker: str | None) -> None:
-    """After the commit: tell the room's worker, or all of them while nobody holds it."""
-    transaction.on_commit(lambda: ring(_room_bell(conversation_id, worker)), robust=True)
+def ring_room_on_commit(conversation_id: int, worker: str | None, about: str) -> None:
+    """After the commit: tell the room's worker, or all of them while nobody holds it, where to look."""
+    transaction.on_commit(lambda: ring(_room_bell(conversation_id, worker, about)), robust=True)
 
 
 def ring_tail(stream: str) -> None:
@@ -74,8 +75,8 @@ async def _carefully(bell: Coroutine[Any, Any, None]) -> None:
         logger.warning("a bell did not ring: %s", error)
 
 
-async def _room_bell(conversation_id: int, worker: str | None) -> None:
-    message = {"type": "room.bell", "conversation": conversation_id}
+async def _room_bell(conversation_id: int, worker: str | None, about: str) -> None:
+    message = {"type": "room.bell", "conversation": conversation_id, "about": about}
     layer = get_channel_layer()
     if worker is None:
         await layer.group_send(ROOMS, message)

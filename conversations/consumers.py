@@ -44,5 +44,6 @@ class RoomsConsumer(AsyncConsumer):
                 await asyncio.sleep(PAUSE)
 
     async def room_bell(self, message: dict[str, Any]) -> None:
-        """`{"type": "room.bell", "conversation": id}`."""
-        asyncio.get_running_loop().call_soon(partial(self.keeper.bell, int(message["conversation"])))
+        """`{"type": "room.bell", "conversation": id, "about": "echo" | "interaction" | "room"}`."""
+        ring = partial(self.keeper.bell, int(message["conversation"]), str(message.get("about", "")))
+        asyncio.get_running_loop().call_soon(ring)

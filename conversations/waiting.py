@@ -10,9 +10,9 @@ from typing import TypeVar
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import connection
 
 from conversations import bells
+from echoadmin.request_threads import let_go
 
 T = TypeVar("T")
 
@@ -64,5 +64,4 @@ def _look_and_let_go(look: Callable[[], T | None]) -> T | None:
     try:
         return look()
     finally:
-        if not connection.in_atomic_block:
-            connection.close()
+        let_go()

@@ -14,12 +14,13 @@ django_application = get_asgi_application()  # loads the apps: what follows need
 from channels.routing import ProtocolTypeRouter
 
 from echoadmin.lifespan import lifespan
+from echoadmin.request_threads import RequestThreads
 from echoadmin.routing import websocket_application
 from echoadmin.static_files import StaticFiles
 
 application: Any = ProtocolTypeRouter(
     {
-        "http": StaticFiles(django_application),
+        "http": StaticFiles(RequestThreads(django_application)),
         "websocket": websocket_application(),
         "lifespan": lifespan,
     }

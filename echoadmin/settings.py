@@ -54,6 +54,7 @@ TAVUS_API_KEY = env.secret("TAVUS_API_KEY") or ("sandbox" if SANDBOX else "")
 TAVUS_VOCABULARY = env.choice("TAVUS_VOCABULARY", ("persona", "pal"), "persona")
 DAILY_PROXY_URL = env.url("DAILY_PROXY_URL", f"https://localhost:{TWIN_DAILY_PORT}" if SANDBOX else "")
 DAILY_CA_FILE = env.text("DAILY_CA_FILE", str(DATA / "twin" / "ca.pem") if SANDBOX else "")
+DAILY_SDK_TRACE = env.flag("DAILY_SDK_TRACE")  # see conversations.rooms.sdk_trace
 DAILY_DOMAINS = env.words("DAILY_DOMAINS", ("daily.co",))
 # What `serve` runs beside the console: the twin, unless the sandbox's upstream lies elsewhere.
 COMPANIONS = ["echoadmin.sandbox.twin_process.TwinProcess"] if SANDBOX and not env.text("TAVUS_API_URL") else []
@@ -183,12 +184,13 @@ else:
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA / f"{MODE}.sqlite3",
+            "CONN_MAX_AGE": None,  # a thread keeps its connection: opening one takes longer than most queries
             "OPTIONS": {
                 # IMMEDIATE: a transaction that will write waits its turn at the start instead of failing in the middle.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 5,
                 # NORMAL: a commit survives kill -9 of the process, not a power cut of the machine.
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;",
             },
             "TEST": {"NAME": env.text("TEST_DATABASE_NAME") or None},
         }

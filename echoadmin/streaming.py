@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connection
 from django.http import HttpRequest, StreamingHttpResponse
 from rest_framework.negotiation import DefaultContentNegotiation
+
+from echoadmin.request_threads import let_go
 
 logger = logging.getLogger(__name__)
 
@@ -63,17 +64,11 @@ def _next(blocks: Iterator[bytes]) -> bytes | None:
     try:
         return next(blocks, None)
     finally:
-        _let_go()
+        let_go()
 
 
 def _close(blocks: Generator[bytes]) -> None:
     try:
         blocks.close()
     finally:
-        _let_go()
-
-
-def _let_go() -> None:
-    """The connection goes back to the pool: the reader may take his time."""
-    if not connection.in_atomic_block:
-        connection.close()
+        let_go()

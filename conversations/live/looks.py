@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import connections
+from echoadmin.request_threads import let_go
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -17,12 +17,12 @@ WRITERS = ThreadPoolExecutor(4, thread_name_prefix="live-writers")
 
 
 async def in_thread(pool: ThreadPoolExecutor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `call` returns; its connection to the database is given back right after."""
+    """What `call` returns; its connection is given back to PostgreSQL's pool right after."""
 
     def work() -> T:
         try:
             return call(*args, **kwargs)
         finally:
-            connections.close_all()
+            let_go()
 
     return await asyncio.get_running_loop().run_in_executor(pool, work)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import ssl
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from typing import Any
 
 from daily import CallClient, Daily, EventHandler
 
+from conversations.rooms import sdk_trace
 from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Network, Present, StateChanged
 
 logger = logging.getLogger(__name__)
@@ -35,9 +37,10 @@ _abandoned: list[
 ] = []  # clients stuck in a call: dropping the last reference would block the thread that does
 
 
-def initialise(*, ca_file: str, bundle_path: Path) -> None:
+def initialise(*, ca_file: str, bundle_path: Path, trace: bool = False) -> None:
     """Load the SDK once. With `ca_file`, system CAs and that one are merged into `bundle_path` for the whole process.
 
+    Without `trace` the SDK stops tracing each frame, which is most of what a message costs (`sdk_trace`).
     SSL_CERT_FILE is assigned, not defaulted: a machine that exports it already would silently win.
     """
     global _initialised
@@ -47,6 +50,8 @@ def initialise(*, ca_file: str, bundle_path: Path) -> None:
         if not _initialised:
             Daily.init()
             _initialised = True
+            if not trace:
+                sdk_trace.silence(Path(str(sys.modules["daily.daily"].__file__)))
 
 
 def _merged_bundle(ca_file: str, bundle_path: Path) -> Path:

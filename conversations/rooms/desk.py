@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Guard = Callable[[], bool | list[Draft]]
+"""What a write is conditional on, and changes beside its entries; a list brings further entries (see `Unit`)."""
+
 
 class TenureLost(Exception):
     """Another worker has the room, or this one's lease ended: not a byte more may leave."""
@@ -62,18 +65,18 @@ class Desk:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    async def write(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
+    async def write(self, drafts: list[Draft], guard: Guard) -> list[Written]:
         """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no."""
         try:
             return await asyncio.wrap_future(self.put(drafts, guard))
         except Refused as error:
             raise TenureLost from error
 
-    def put(self, drafts: list[Draft], guard: Callable[[], bool], *, guard_key: Hashable = None) -> Any:
+    def put(self, drafts: list[Draft], guard: Guard, *, guard_key: Hashable = None) -> Any:
         """The same without waiting; the order among units is kept. Equal `guard_key`s are asked once a transaction."""
         return self.writer.put(Unit(drafts, guard=lambda _: guard(), guard_key=guard_key))
 
-    async def claim(self, drafts: list[Draft], guard: Callable[[], bool]) -> list[Written]:
+    async def claim(self, drafts: list[Draft], guard: Guard) -> list[Written]:
         """A write that lets something leave. It waits where the lease could not be renewed, from its last sixth on."""
         while not self.may_claim():  # noqa: ASYNC110 - a lease ends by the clock, which rings no event
             await asyncio.sleep(0.1)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -22,6 +25,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimedText:
+    """A text that was claimed as it was found: its first message, and that one's numbers in the log."""
+
+    echo: Echo
+    message: dict[str, Any]
+    ns: list[int]
+
+
 class EchoSender:
     """The one coroutine of a room that lets echoes leave."""
 
@@ -33,11 +45,17 @@ class EchoSender:
         self.idle = asyncio.Event()
         self.idle.set()
         self._stir = asyncio.Event()
+        self._rung = False  # whether the bell told of something queued since the last look
         self._first: tuple[int, float] | None = None  # the echo at the head, and since when it waits for the replica
 
     def stir(self) -> None:
         """Something changed: look again."""
         self._stir.set()
+
+    def rung(self) -> None:
+        """The bell: something was queued, or taken out of the queue."""
+        self._rung = True
+        self.stir()
 
     async def until_idle(self, timeout: float) -> None:
         """Wait until no echo is in hand, at most `timeout` seconds."""
@@ -49,7 +67,7 @@ class EchoSender:
 
     def halt(self, stop: Stop) -> None:
         """No further byte of the echo in hand leaves."""
-        if self.current is not None and self.stop is None:
+        if not self.idle.is_set() and self.stop is None:
             self.stop = stop
         self.stir()
 
@@ -87,6 +105,10 @@ class EchoSender:
         if not room.can_send:
             self._first = None
             return False
+        if self._rung and room.replica_present:
+            self._rung = False
+            if await self._say_rung():
+                return True
         echo = await room.desk.insist(outbox.next_echo, room.tenure.conversation_id)
         if echo is None:
             self._first = None
@@ -113,16 +135,31 @@ class EchoSender:
         )
         return True
 
+    async def _say_rung(self) -> bool:
+        """Find and claim what the bell told of in one transaction: a look of its own would cost as much again."""
+        with self._busy(None):
+            claimed = await self._claim_next()
+            if claimed is not None:
+                self.current = claimed.echo
+                await self._say_text(claimed.echo, claimed)
+        return claimed is not None
+
     async def _say(self, echo: Echo) -> None:
         from conversations.rooms.audio_sender import say_audio
 
-        self.stop, self.current, self.sending = None, echo, True
-        self.idle.clear()
-        try:
+        with self._busy(echo):
             if echo.modality == "audio":
                 await say_audio(self, echo)
             else:
                 await self._say_text(echo)
+
+    @contextmanager
+    def _busy(self, echo: Echo | None) -> Iterator[None]:
+        """Something is in hand, or about to be: from here on it can be halted, and who waits for the end waits."""
+        self.stop, self.current, self.sending = None, echo, True
+        self.idle.clear()
+        try:
+            yield
         finally:
             self.room.matcher.give_up()
             self.current, self.sending = None, False
@@ -130,33 +167,60 @@ class EchoSender:
 
     # --- text ---
 
-    async def _say_text(self, echo: Echo) -> None:
+    async def _claim_next(self) -> ClaimedText | None:
+        """The first of the queue with its first message in the log; None where it is no text, or there is none."""
+        tenure = self.room.tenure
+        found: list[tuple[Echo, dict[str, Any]]] = []
+
+        def claim() -> bool | list[Draft]:
+            echo = outbox.claim_next_text(tenure)
+            if echo is None:
+                return False
+            parts = interactions.split_text(echo.text, self.room.upstream_id, echo.wire_id)
+            wire_id = interactions.part_id(echo.wire_id, 1, len(parts))
+            message = interactions.text_echo(self.room.upstream_id, parts[0], wire_id)
+            found[:] = [(echo, message)]
+            return [self.draft(echo, message, at=datetime.now(UTC), said=parts[0])]
+
+        written = await self.room.log.claim([], claim)
+        if not written:
+            return None
+        echo, message = found[0]
+        return ClaimedText(echo, message, [entry.n for entry in written])
+
+    async def _say_text(self, echo: Echo, claimed: ClaimedText | None = None) -> None:
         parts = interactions.split_text(echo.text, self.room.upstream_id, echo.wire_id)
         wire_ids = interactions.part_ids(echo.wire_id, len(parts))
         for number, (part, wire_id) in enumerate(zip(parts, wire_ids, strict=True)):
             last = number == len(parts) - 1
             out = self.room.matcher.expect(echo.pk, wire_id, words=part, last=last)
-            if not await self._send_part(echo, number, part, wire_id, last=last):
+            message = interactions.text_echo(self.room.upstream_id, part, wire_id)
+            if number or claimed is None:
+                ns = await self._claim_part(echo, number, message, part)
+            else:
+                ns = claimed.ns
+            if ns is None or not await self._send_part(echo, number, message, ns, last=last):
                 return
             if not await self.follow(echo, out, interactions.estimated_seconds(part)):
                 return
 
-    async def _send_part(self, echo: Echo, number: int, part: str, wire_id: str, *, last: bool) -> bool:
+    async def _claim_part(self, echo: Echo, number: int, message: dict[str, Any], part: str) -> list[int] | None:
+        """The number in the log of this part; None where the echo was cancelled a moment ago."""
         tenure = self.room.tenure
-        message = interactions.text_echo(self.room.upstream_id, part, wire_id)
-        draft = self.draft(echo, message, at=datetime.now(UTC), said=part)
         if number == 0:
-            claim = lambda: outbox.claim_echo(tenure, echo.pk, chunks=1)  # noqa: E731
+            claim = partial(outbox.claim_echo, tenure, echo.pk, chunks=1)
         else:
-            claim = lambda: outbox.claim_more(tenure, echo.pk, chunks=1, sent=number)  # noqa: E731
-        written = await self.room.log.claim([draft], claim)
-        if written is None:  # it was cancelled a moment ago
-            return False
+            claim = partial(outbox.claim_more, tenure, echo.pk, chunks=1, sent=number)
+        written = await self.room.log.claim([self.draft(echo, message, at=datetime.now(UTC), said=part)], claim)
+        return None if written is None else [entry.n for entry in written]
+
+    async def _send_part(self, echo: Echo, number: int, message: dict[str, Any], ns: list[int], *, last: bool) -> bool:
+        tenure = self.room.tenure
         if self.stop is not None:
-            await self.room.log.not_sent(echo, [entry.n for entry in written], self.stop.reason)
+            await self.room.log.not_sent(echo, ns, self.stop.reason)
             await self.end(echo, self.stop)
             return False
-        if not await self.transmit(echo, message, [entry.n for entry in written]):
+        if not await self.transmit(echo, message, ns):
             return False
         if last:
             at = datetime.now(UTC)

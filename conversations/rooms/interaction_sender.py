@@ -83,6 +83,8 @@ class InteractionSender:
             return
         result = None
         if interrupts:
+            if current is None:  # one was being claimed, in the transaction before
+                current, out = room.echoes.current, room.matcher.outstanding
             await room.echoes.until_idle(settings.INTERRUPT_DEADLINE + 0.5)
             confirmed = current is None or (out is not None and out.stopped)
             interrupted = (

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import Error
 
+from conversations import bells
 from conversations.models import Worker
 from conversations.rooms import claims
 from conversations.rooms.claims import Claimed
@@ -42,12 +43,13 @@ class Keeper:
         """Whether something may leave: not in the last sixth of a lease, by this process's own clock."""
         return asyncio.get_running_loop().time() < self._lease_ends - settings.WORKER_LEASE / 6
 
-    def bell(self, conversation_id: int) -> None:
-        """Something changed in this conversation's outbox, or in what is wanted of its room."""
+    def bell(self, conversation_id: int, about: str = "") -> None:
+        """Something changed in this conversation's outbox, or in what is wanted of its room: look there alone."""
         room = self.rooms.get(conversation_id)
         if room is not None:
-            room.wake()
-        self._wake.set()
+            room.wake(about)
+        if room is None or about not in (bells.ECHO, bells.INTERACTION):
+            self._wake.set()
 
     async def run(self) -> None:
         """Look at every bell and every LOOK_EVERY seconds until `stop`; the database being away only makes it wait."""

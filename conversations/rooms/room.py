@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from conversations import bells
 from conversations.models import RoomState
 from conversations.rooms import claims, hearing, timing
 from conversations.rooms.claims import Claimed
@@ -109,11 +110,13 @@ class LiveRoom:
         if self._life is not None:
             self._life.cancel()
 
-    def wake(self) -> None:
+    def wake(self, about: str = "") -> None:
         """The bell rang: look into the outbox now."""
-        self.echoes.stir()
-        self.interactions.wake()
-        self._more_audio.set()
+        if about != bells.INTERACTION:
+            self.echoes.rung()
+            self._more_audio.set()
+        if about != bells.ECHO:
+            self.interactions.wake()
 
     async def _stay(self) -> None:
         tries = 0
@@ -238,7 +241,7 @@ class LiveRoom:
     async def _end_echo_in_hand(self) -> None:
         """Audio still being sent is interrupted; what is only waited for is unconfirmed, or the next worker's."""
         echoes = self.echoes
-        if echoes.current is None:
+        if echoes.idle.is_set():
             return
         if self.closing == "ended":
             echoes.halt(Stop("unconfirmed", "conversation_ended", "The conversation ended before the replica did."))
@@ -333,7 +336,7 @@ class LiveRoom:
             self._lost_because = because
             self._lost.set()
             self._news.set()
-        if self.echoes.current is not None and self.echoes.sending:
+        if self.echoes.sending:
             self.echoes.halt(Stop("unconfirmed", "room_lost", because))
 
     async def more_audio(self, seconds: float) -> None:

@@ -12,12 +12,10 @@ from typing import Any
 from conversations import outbox
 from conversations.models import Echo
 from conversations.rooms.claims import Claimed
-from conversations.rooms.desk import Desk, TenureLost
+from conversations.rooms.desk import Desk, Guard, TenureLost
 from echoadmin.log.writer import Draft, Refused, Written
 
 logger = logging.getLogger(__name__)
-
-Guard = Callable[[], bool]
 
 
 class RoomLog:

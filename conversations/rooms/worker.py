@@ -83,7 +83,8 @@ class RunningWorker:
 async def start_worker(name: str = "", *, on_started: Callable[[RunningWorker], None] | None = None) -> RunningWorker:
     """Start this process's worker on the running loop; raises NameTaken while another process has its name."""
     global _running
-    initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=settings.DATA / "ca-bundle.pem")
+    bundle = settings.DATA / "ca-bundle.pem"
+    initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=bundle, trace=settings.DAILY_SDK_TRACE)
     row = await asyncio.to_thread(_register, worker_name(name))
     bells.use_loop(asyncio.get_running_loop())
     _running = RunningWorker(row)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from conversations import outbox
-from conversations.bells import ring_room_on_commit, ring_tail_on_commit
+from conversations.bells import ROOM, ring_room_on_commit, ring_tail_on_commit
 from conversations.models import Conversation, Room, Wanted
 from conversations.services.bodies import is_our_webhook
 from echoadmin.actors import Actor
@@ -90,7 +90,7 @@ def _clear_room(row: Conversation) -> list[str]:
     Room.objects.filter(conversation=row).update(wanted=Wanted.IDLE)
     room = Room.objects.select_related("worker").filter(conversation=row).first()
     if room is not None and room.worker is not None:
-        ring_room_on_commit(row.pk, room.worker.name)
+        ring_room_on_commit(row.pk, room.worker.name, ROOM)
     words = "The conversation ended before it was said."
     return outbox.cancel_queued(row.pk, reason="conversation_ended", detail=words)
 

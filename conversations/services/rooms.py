@@ -33,7 +33,7 @@ def _want(actor: Actor, conversation: Conversation, wanted: str) -> Room:
             room.wanted, room.next_try_at = wanted, None
             room.save(update_fields=["wanted", "next_try_at"])
             append([operator_draft(actor, conversation, f"room.{'join' if wanted == Wanted.JOINED else 'leave'}")])
-        bells.ring_room_on_commit(conversation.pk, room.worker.name if room.worker else None)
+        bells.ring_room_on_commit(conversation.pk, room.worker.name if room.worker else None, bells.ROOM)
         bells.ring_tail_on_commit(conversation.public_id)
     return room
 

@@ -116,7 +116,7 @@ def append_audio(*, echo: Echo, pcm: bytes, done: bool = False) -> Echo:
         held.last_piece_at = now
         held.closed_at = now if done else None
         held.save(update_fields=["seconds", "last_piece_at", "closed_at"])
-        _ring(held.conversation)
+        _ring(held.conversation, bells.ECHO)
     return held
 
 
@@ -132,7 +132,7 @@ def cancel(*, actor: Actor, echo: Echo) -> Echo:
                 "state", f"It is {echo.state} and can't be cancelled any more; interrupt the conversation to stop it."
             )
         append([operator_draft(actor, echo.conversation, "echo.cancel", inference_id=echo.inference_id)])
-        _ring(echo.conversation)
+        _ring(echo.conversation, bells.ECHO)
     return echo
 
 
@@ -171,7 +171,7 @@ def interrupt(*, actor: Actor, conversation: Conversation) -> Interrupted:
         message = interactions.interrupt(str(conversation.upstream_id))
         interaction = _interaction(actor, conversation, message)
         append([operator_draft(actor, conversation, "echo.interrupt", cancelled=cancelled)])
-        _ring(conversation, room)
+        _ring(conversation, bells.INTERACTION, room)
     return Interrupted(cancelled, interaction)
 
 
@@ -187,7 +187,7 @@ def send_interaction(*, actor: Actor, conversation: Conversation, message: dict[
     with transaction.atomic():
         room = _locked_room(conversation)
         interaction = _interaction(actor, conversation, checked)
-        _ring(conversation, room)
+        _ring(conversation, bells.INTERACTION, room)
     return interaction
 
 
@@ -211,21 +211,21 @@ def _queue(
         interactions.check_inference_id(inference_id)
     _check_can_speak(conversation)
     with transaction.atomic():
-        room = _locked_room(conversation)
+        place = _take_place(conversation)
         if inference_id and (known := conversation.echoes.filter(inference_id=inference_id).first()):
             if known.body_sha256 == body and closed:
                 return known
             raise IdTaken("inference_id", f"{inference_id} was used for another echo. Use a new one for other words.")
         _check_queue(conversation)
-        echo = _insert(actor, conversation, room, inference_id or uuid.uuid4().hex, body, fields, closed=closed)
-        _ring(conversation, room)
+        echo = _insert(actor, conversation, place, inference_id or uuid.uuid4().hex, body, fields, closed=closed)
+        _ring_worker(conversation, bells.ECHO, place.worker)
     return echo
 
 
 def _insert(
     actor: Actor,
     conversation: Conversation,
-    room: Room,
+    place: outbox.Place,
     inference_id: str,
     body: str,
     fields: dict[str, Any],
@@ -233,12 +233,11 @@ def _insert(
     closed: bool,
 ) -> Echo:
     now = timezone.now()
-    Room.objects.filter(pk=room.pk).update(last_position=room.last_position + 1)
     return Echo.objects.create(
         conversation=conversation,
         inference_id=inference_id,
         wire_id=inference_id,
-        position=room.last_position + 1,
+        position=place.position,
         source=actor.source,
         actor=actor.name,
         api_key_ref=actor.api_key_ref or "",
@@ -279,28 +278,44 @@ def _check_place(conversation: Conversation, inference_id: str | None) -> None:
 
 
 def _check_queue(conversation: Conversation) -> None:
-    waiting = conversation.echoes.filter(state__in=WAITING).count()
+    waiting = outbox.waiting(conversation.pk)
     if waiting >= settings.ECHO_MAX_QUEUED:
         raise QueueFull("conversation", f"{waiting} echoes wait already. Wait for some to be said, or interrupt.")
 
 
 def _check_wanted(room: Room | None) -> Room:
     if room is None or room.wanted != Wanted.JOINED:
-        raise NotJoined("conversation", "Its room is not joined, so nobody would hear it. Join it first.")
+        raise _not_joined()
     return room
 
 
+def _not_joined() -> NotJoined:
+    return NotJoined("conversation", "Its room is not joined, so nobody would hear it. Join it first.")
+
+
+def _take_place(conversation: Conversation) -> outbox.Place:
+    """The room's row is locked until the commit: it orders the queue. Raises NotJoined."""
+    place = outbox.take_place(conversation.pk)
+    if place is None:
+        raise _not_joined()
+    return place
+
+
 def _locked_room(conversation: Conversation) -> Room:
-    """The room's row, locked until the commit: it orders the queue. Raises NotJoined."""
+    """The room's row, locked until the commit. Raises NotJoined."""
     found = Room.objects.select_for_update(of=("self",)).select_related("worker").filter(conversation=conversation)
     return _check_wanted(found.first())
 
 
-def _ring(conversation: Conversation, room: Room | None = None) -> None:
+def _ring(conversation: Conversation, about: str, room: Room | None = None) -> None:
     if room is None:
         room = Room.objects.select_related("worker").filter(conversation=conversation).first()
     if room is not None:
-        bells.ring_room_on_commit(conversation.pk, room.worker.name if room.worker else None)
+        _ring_worker(conversation, about, room.worker.name if room.worker else None)
+
+
+def _ring_worker(conversation: Conversation, about: str, worker: str | None) -> None:
+    bells.ring_room_on_commit(conversation.pk, worker, about)
     bells.ring_tail_on_commit(conversation.public_id)
 
 

@@ -70,15 +70,16 @@ class Unit:
     """Entries that are committed whole or not at all, in order with the other units.
 
     `guard` runs first in the transaction, in a savepoint of its own; False means that nothing of the unit is written,
-    the guard's own statements included. `after` runs when the numbers are known, in the same transaction, and undoes
-    its unit by raising. Both may run again when the database failed; neither may wait for anything. `after` may lock
-    only rows that `guard` locked already: others' transactions lock their rows first, and the log's streams last.
+    the guard's own statements included; a list of drafts is a yes, and they are written behind `drafts`, for what only
+    the guard could know. `after` runs when the numbers are known, in the same transaction, and undoes its unit by
+    raising. Both may run again when the database failed; neither may wait for anything. `after` may lock only rows that
+    `guard` locked already: others' transactions lock their rows first, and the log's streams last.
 
     Units with the same `guard_key` that follow each other are asked once a transaction, for guards that change nothing
     ("is this room still mine?") and would be asked for every message.
     """
 
     drafts: list[Draft]
-    guard: Callable[[CursorWrapper], bool] | None = None
+    guard: Callable[[CursorWrapper], bool | list[Draft]] | None = None
     after: Callable[[CursorWrapper, list[Written]], None] | None = None
     guard_key: Hashable = None

@@ -16,7 +16,7 @@ from django.db.utils import InterfaceError, OperationalError
 from echoadmin.log.clips import insert_clip, stored_time
 from echoadmin.log.models import PART_BYTES
 from echoadmin.log.writer.drafts import Refused, Unit, Written
-from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, row
+from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, prepare, row
 
 GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
@@ -33,7 +33,13 @@ class Ready:
     """A unit whose entries are prepared."""
 
     unit: Unit
-    entries: list[Prepared]
+    given: list[Prepared]
+    found: list[Prepared] = field(default_factory=list)  # what the guard brought, this time
+
+    @property
+    def entries(self) -> list[Prepared]:
+        """All of them, in order."""
+        return [*self.given, *self.found]
 
 
 @dataclass(slots=True)
@@ -103,20 +109,22 @@ def _run_guards(cursor: CursorWrapper, ready: Sequence[Ready]) -> list[Outcome]:
         key = one.unit.guard_key
         if key is None and one.unit.guard is not None:
             answers.clear()  # this guard may change what the others asked
-        refusal = answers[key] if key in answers else _run_guard(cursor, one.unit)
+        refusal = answers[key] if key in answers else _run_guard(cursor, one)
         if key is not None:
             answers[key] = refusal
         outcomes.append(refusal or [])
     return outcomes
 
 
-def _run_guard(cursor: CursorWrapper, unit: Unit) -> Exception | None:
-    if unit.guard is None:
+def _run_guard(cursor: CursorWrapper, ready: Ready) -> Exception | None:
+    if ready.unit.guard is None:
         return None
     try:
         with transaction.atomic(using=cursor.db.alias):
-            if not unit.guard(cursor):
+            answer = ready.unit.guard(cursor)
+            if answer is False:
                 raise Refused("the unit's guard said no: nothing of it was written")
+            ready.found = [prepare(draft) for draft in answer] if isinstance(answer, list) else []
     except Exception as error:
         if is_passing(error):
             raise
@@ -150,7 +158,8 @@ def _chain(cursor: CursorWrapper, ready: Ready, batch: _Batch, now: datetime) ->
     heads: dict[str, _Head] = {}
     rows: list[list[Any]] = []
     written: list[Written] = []
-    for entry in ready.entries:
+    entries = ready.entries
+    for entry in entries:
         name = entry.draft.stream
         head = heads.get(name) or batch.heads[name]
         values, digest = row(entry, head.id, head.n + 1, head.digest, now)
@@ -165,7 +174,7 @@ def _chain(cursor: CursorWrapper, ready: Ready, batch: _Batch, now: datetime) ->
             if is_passing(error):
                 raise
             return error
-    _add(batch, ready.entries, rows, heads)
+    _add(batch, entries, rows, heads)
     return written
 
 

@@ -315,3 +315,41 @@ def test_a_bell_that_fails_stops_nothing(writer: Writer, caplog: Any) -> None:
     assert numbers("cv_1") == [1, 2]
     writer.stop()
     assert "no Redis" in caplog.text
+
+
+def test_what_a_guard_brings_is_written_behind_what_was_given(writer: Writer) -> None:
+    given = [draft("cv_1", message={"number": 1})]
+    found = [draft("cv_1", message={"number": number}) for number in (2, 3)]
+    written = writer.put(Unit(given, guard=lambda cursor: list(found))).result(10)
+    assert [one.n for one in written] == [1, 2, 3]
+    assert numbers("cv_1") == [1, 2, 3]
+    assert verify_stream("cv_1") is None
+    assert writer.put(Unit([], guard=lambda cursor: [])).result(10) == [], "a list is a yes, an empty one too"
+
+
+def test_what_a_guard_brings_is_written_once_when_the_database_failed_in_between(writer: Writer) -> None:
+    left = [2]
+
+    def guard(cursor: CursorWrapper) -> list[Any]:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OperationalError("database is locked")
+        return [draft("cv_1", message={"number": left[0]})]
+
+    def after(cursor: CursorWrapper, written: list[Written]) -> None:
+        if left[0] == 1:
+            raise OperationalError("database is locked")
+
+    assert [one.n for one in writer.put(Unit([], guard=guard, after=after)).result(10)] == [1]
+    assert numbers("cv_1") == [-1]
+
+
+def test_what_a_guard_brings_and_no_entry_can_hold_fails_alone(writer: Writer) -> None:
+    go_on, _ = hold(writer)
+    bad = writer.put(Unit([draft("cv_1")], guard=lambda cursor: [draft("")]))
+    good = writer.put(Unit([draft("cv_1", message={"number": 7})]))
+    go_on.set()
+    with pytest.raises(ValueError, match="needs a stream"):
+        bad.result(10)
+    good.result(10)
+    assert numbers("cv_1") == [7]

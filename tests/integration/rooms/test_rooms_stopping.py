@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from conversations import interactions
+from conversations import interactions, outbox
 from conversations.models import Echo, Interaction
 from conversations.refusals import NotJoined, Refusal
 from conversations.rooms import interaction_sender
+from conversations.rooms.ends import Stop
+from conversations.rooms.worker import RunningWorker
 from conversations.services import speaking
 from tests.integration.rooms.driving import InRoom, tone
 from tests.waiting import until
@@ -172,3 +177,63 @@ def test_an_interaction_that_waited_too_long_for_the_room_is_not_sent_any_more(
     interaction.refresh_from_db()
     assert interaction.reason == "not_joined_in_time"
     assert idle.sent() == []
+
+
+@dataclass
+class Claiming:
+    """Somebody's claim, held up."""
+
+    inside: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def claiming(room: InRoom, monkeypatch: pytest.MonkeyPatch) -> Iterator[Claiming]:
+    """The room's next claim of a text stops before it is committed, until it may go on."""
+    held = Claiming()
+    claim = outbox.claim_next_text
+
+    def slow(tenure: outbox.Tenure) -> Echo | None:
+        found = claim(tenure)
+        if found is not None and not held.go_on.is_set():
+            held.inside.set()
+            assert held.go_on.wait(20)
+        return found
+
+    room.until_room(replica_present=True)
+    monkeypatch.setattr(outbox, "claim_next_text", slow)
+    yield held
+    held.go_on.set()
+
+
+def test_what_halts_a_text_while_it_is_being_claimed_keeps_it_from_leaving(
+    room: InRoom, claiming: Claiming, worker: RunningWorker, loop_thread: Any
+) -> None:
+    echo = room.say("This never leaves.")
+    assert claiming.inside.wait(10)
+    [live] = worker.keeper.rooms.values()
+    stop = Stop("interrupted", "interrupted", "Interrupted by ana.")
+    loop_thread.call(live.echoes.halt, stop)
+    claiming.go_on.set()
+    room.until_state(echo, "interrupted")
+    [never] = room.until_facts("not_sent")
+    assert (never["reason"], never["inference_id"]) == ("interrupted", echo.inference_id)
+    room.until_state(room.say("This does."), "spoken")
+    assert room.words_sent() == ["This does."]
+    room.agree()
+
+
+def test_a_room_that_is_left_while_a_text_is_being_claimed_settles_it_first(
+    room: InRoom, claiming: Claiming, worker: RunningWorker, loop_thread: Any
+) -> None:
+    echo = room.say("This never leaves.")
+    assert claiming.inside.wait(10)
+    [live] = worker.keeper.rooms.values()
+    loop_thread.call(live.close, "left")
+    until(lambda: live.echoes.stop is not None, "the leave has halted it")
+    claiming.go_on.set()
+    room.until_state(echo, "interrupted")
+    assert echo.reason == "room_left"
+    assert room.words_sent() == []
+    room.until_facts("not_sent")
+    room.agree()
