@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.chromium import ARGUMENTS, chromium
 from tests.console_process import ConsoleProcess, running_console
@@ -59,10 +60,22 @@ def signed_in(browser: Browser, console: ConsoleProcess) -> str:
     return path
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure tells what the browser showed: a page that is not the one expected explains itself."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for page in getattr(item, "pages", ()):
+            with contextlib.suppress(Error):
+                report.sections.append((f"the page {page.url}", page.inner_text("body")[:3000]))
+    return report
+
+
 @pytest.fixture
-def opened(browser: Browser, console: ConsoleProcess, signed_in: str) -> Iterator[OPEN]:
+def opened(request: pytest.FixtureRequest, browser: Browser, console: ConsoleProcess, signed_in: str) -> Iterator[OPEN]:
     """Opens a page of the console: `opened("/admin/", width=360, scheme="dark")`. Fails the test that had a page ask
     another host, or whose scripts broke."""
+    pages = request.node.pages = []
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
     own = urlsplit(console.url).netloc
@@ -89,6 +102,7 @@ def opened(browser: Browser, console: ConsoleProcess, signed_in: str) -> Iterato
         context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
+        pages.append(page)
         watch(page)
         page.goto(path)
         return page
