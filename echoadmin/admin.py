@@ -16,7 +16,7 @@ from echoadmin.duties import Duty
 from echoadmin.installation import Console, Installation
 from echoadmin.read_only import Facts, ReadOnlyAdmin
 from echoadmin.runs import admin as _runs  # noqa: F401 - found by Django's look for admin modules through this one
-from echoadmin.shown import lasting, state, when
+from echoadmin.shown import NOTHING, lasting, state, when
 
 
 @admin.register(Duty)
@@ -106,6 +106,7 @@ class ConsoleAdmin(ReadOnlyAdmin):
             ("State", self.shown_state(row)),
             ("Host", row.host),
             ("Process", row.pid),
+            ("Answers at", row.address or NOTHING),
             ("Started", when(row.started_at)),
             ("Lease until", when(row.lease_until)),
         ]

@@ -57,6 +57,12 @@ def refuse_second() -> None:
         )
 
 
+def address() -> str:
+    """Where a console answers on this machine: a living one's address, else where `serve` would listen."""
+    here = Console.objects.filter(host=machine(), lease_until__gt=Now()).exclude(address="") if known() else ()
+    return next((row.address for row in here if not _surely_dead(row)), _own_address())
+
+
 _held: _Renewal | None = None
 
 
@@ -110,6 +116,7 @@ def _write() -> None:
     mine = {
         "host": machine(),
         "pid": os.getpid(),
+        "address": _own_address(),
         "lease_until": models.ExpressionWrapper(Now() + length, models.DateTimeField()),
     }
     if not Console.objects.filter(name=_own_name()).update(**mine):
@@ -118,6 +125,11 @@ def _write() -> None:
 
 def _own_name() -> str:
     return f"{machine()}/{os.getpid()}"
+
+
+def _own_address() -> str:
+    host = "127.0.0.1" if settings.HOST in ("0.0.0.0", "::") else settings.HOST
+    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
 
 
 def _surely_dead(row: Console) -> bool:

@@ -53,6 +53,7 @@ class Console(models.Model):
     name = models.CharField(max_length=200, unique=True)
     host = models.CharField(max_length=200)
     pid = models.IntegerField()
+    address = models.CharField(max_length=200, blank=True, default="")  # where it answers on its own machine
     started_at = models.DateTimeField()
     lease_until = models.DateTimeField()
 

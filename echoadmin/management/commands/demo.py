@@ -12,10 +12,10 @@ from itertools import groupby
 from typing import Any
 
 import httpx
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from echoadmin import consoles
 from echoadmin.accounts.keys import create_key, revoke_key
 from echoadmin.actors import Actor
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     help = "Walk through a running console: persona, conversation, room, echoes in text and audio, interrupt, end, log."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", help="where the console answers (this installation's own address)")
+        parser.add_argument("--url", help="where the console answers (the one that runs here)")
         parser.add_argument(
             "--api-key", help="a key with the scopes read, speak and manage (else one is made and revoked)"
         )
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="go on where the conversation costs money")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        url = (options["url"] or f"http://127.0.0.1:{settings.PORT}").rstrip("/")
+        url = (options["url"] or consoles.address()).rstrip("/")
         try:
             self._refuse_to_spend(url, options["yes"])
             with _key(options["api_key"]) as key, _client(url, key) as client:
