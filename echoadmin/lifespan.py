@@ -13,6 +13,7 @@ from django.conf import settings
 from prometheus_client import REGISTRY
 
 from echoadmin import consoles, health, metrics
+from echoadmin.garbage import spare_what_is_loaded
 
 if TYPE_CHECKING:
     from conversations.rooms.worker import RunningWorker
@@ -33,6 +34,7 @@ async def lifespan(scope: dict[str, Any], receive: Channel, send: Channel) -> No
         await running.aclose()
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
+    spare_what_is_loaded()
     await send({"type": "lifespan.startup.complete"})
     await receive()  # lifespan.shutdown
     try:

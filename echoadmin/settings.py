@@ -190,7 +190,9 @@ else:
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 5,
                 # NORMAL: a commit survives kill -9 of the process, not a power cut of the machine.
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; "
+                # 16 MB of pages between two checkpoints: most of them are changed again until then.
+                "PRAGMA wal_autocheckpoint=4000;",
             },
             "TEST": {"NAME": env.text("TEST_DATABASE_NAME") or None},
         }
@@ -222,7 +224,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # static files come from where the apps have them: there is no collectstatic step
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # bytes; ten minutes of base64 PCM at 24 kHz fit
-FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # bytes; a body over that goes to disk while it comes
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import math
@@ -10,6 +9,8 @@ import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
+
+import pybase64
 
 from conversations.refusals import Refusal, TooLarge, Unspeakable
 
@@ -36,12 +37,18 @@ def audio_echo_chunk(conversation_id: str, pcm: bytes, sample_rate: int, inferen
     """One piece of PCM16LE mono, `sample_rate` in Hz; `done` once, on the last piece, or the replica waits for more."""
     properties = {
         "modality": "audio",
-        "audio": base64.b64encode(pcm).decode("ascii"),
+        "audio": pybase64.b64encode_as_string(pcm),
         "sample_rate": sample_rate,
         "inference_id": inference_id,
         "done": done,
     }
     return _interaction("conversation.echo", conversation_id, properties)
+
+
+def fitting_pcm(conversation_id: str, sample_rate: int, inference_id: str) -> int:
+    """Bytes of PCM that fill one message of such an echo."""
+    envelope = wire_size(audio_echo_chunk(conversation_id, b"", sample_rate, inference_id, False))
+    return (LIMIT - envelope) // 4 * 3 // 2 * 2
 
 
 def interrupt(conversation_id: str) -> Message:

@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class Link:
             self._loop.call_soon(done, "the link is closed")
             return
         try:
-            self._client.send_app_message(message, None, completion=lambda error: self._put(lambda: done(error)))
+            self._client.send_app_message(message, None, completion=lambda error: self._put(partial(done, error)))
         except Exception as error:  # noqa: BLE001 - the SDK raises bare Exceptions of its own for what it can't carry
             self._loop.call_soon(done, f"{type(error).__name__}: {error}")
 

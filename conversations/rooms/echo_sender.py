@@ -15,6 +15,7 @@ from django.conf import settings
 
 from conversations import interactions, outbox
 from conversations.models import Echo, EchoState
+from conversations.rooms.audio_sender import say_audio
 from conversations.rooms.ends import Answer, Stop, completion_missing, room_lost, send_failed, unconfirmed
 from conversations.rooms.matching import Outstanding
 from echoadmin.log.writer import Draft
@@ -145,8 +146,6 @@ class EchoSender:
         return claimed is not None
 
     async def _say(self, echo: Echo) -> None:
-        from conversations.rooms.audio_sender import say_audio
-
         with self._busy(echo):
             if echo.modality == "audio":
                 await say_audio(self, echo)

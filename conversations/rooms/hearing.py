@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import pybase64
 
 from conversations import interactions, outbox
 from conversations.interactions import Reading
@@ -103,6 +104,6 @@ def _samples(message: Any) -> bytes | None:
     if not isinstance(encoded, str):
         return None
     try:
-        return base64.b64decode(encoded, validate=True)
+        return pybase64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 AHEAD = 0.25  # s: no chunk is written to the log earlier than this before it leaves
-BURST_CHUNKS = 300  # chunks that a burst writes to the log at once, before it hands them over
+BURST_CHUNKS = 400  # chunks that a burst writes to the log at once, while those before them are handed over
 BURST_UNACKNOWLEDGED = 1.0  # s of audio that a burst may have with the SDK at a time
 
 

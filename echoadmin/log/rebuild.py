@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import Q
+from pybase64 import b64encode_as_string
 
 from echoadmin.log.clips import Range, read_ranges
 from echoadmin.log.models import Entry, EntryBody
@@ -64,7 +64,7 @@ def _rebuilt(entry: Entry, body: str, samples: dict[Range, bytes], audio: bool) 
     elif _has_clip(entry):
         pcm = samples[_range(entry)]
         if len(pcm) == entry.clip_bytes:
-            found["properties"]["audio"] = b64encode(pcm).decode("ascii")
+            found["properties"]["audio"] = b64encode_as_string(pcm)
     return found
 
 

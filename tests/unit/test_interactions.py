@@ -34,6 +34,16 @@ def wire(text: str, part_id: str) -> int:
 # --- what is sent ---------------------------------------------------------------------------------------------------
 
 
+@given(st.text("abc-", min_size=1, max_size=128), st.sampled_from([8000, 24000, 48000]))
+def test_what_fits_a_message_fills_it(inference_id: str, rate: int) -> None:
+    size = ix.fitting_pcm(CONVERSATION, rate, inference_id)
+    assert size % 2 == 0
+    full, over = (
+        ix.wire_size(ix.audio_echo_chunk(CONVERSATION, bytes(n), rate, inference_id, False)) for n in (size, size + 4)
+    )
+    assert full <= ix.LIMIT < over
+
+
 def test_a_text_echo_has_the_documented_shape() -> None:
     assert ix.text_echo(CONVERSATION, "Hello.", "a") == {
         "message_type": "conversation",

@@ -13,6 +13,7 @@ from django.db import connection
 from conversations.rooms import claims
 from conversations.rooms.claims import NameTaken
 from conversations.rooms.worker import start_worker, stop_worker, worker_name
+from echoadmin.garbage import spare_what_is_loaded
 from echoadmin.installation import WrongMode, refuse_other_mode
 
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         worker = await start_worker(name)
+        spare_what_is_loaded()
         self.stdout.write(f"worker {worker_name(name)} is ready; Ctrl-C stops it")
         try:
             await ending.wait()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
+
+from pybase64 import b64encode_as_string
 
 from echoadmin.log.chain import canonical
 from echoadmin.log.clips import Range, read_ranges
@@ -155,5 +156,5 @@ def _with_samples(body: str, pcm: bytes) -> str:
     found = json.loads(body)
     properties = found.get("properties") if isinstance(found, dict) else None
     if isinstance(properties, dict) and pcm:
-        properties["audio"] = b64encode(pcm).decode("ascii")
+        properties["audio"] = b64encode_as_string(pcm)
     return canonical(found)

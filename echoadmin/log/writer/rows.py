@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
+
+from pybase64 import b64encode_as_string
 
 from echoadmin.log.chain import canonical, digest, instant, leaf
 from echoadmin.log.models import Entry
@@ -182,5 +183,5 @@ def _audio(draft: Draft) -> str | None:
         if len(audio) != (draft.clip[2] + 2) // 3 * 4:
             raise ValueError(f"a draft's clip has {draft.clip[2]} bytes, its message {len(audio)} characters of base64")
         return audio
-    same = b2a_base64(draft.samples or b"", newline=False).decode("ascii") == audio
+    same = b64encode_as_string(draft.samples or b"") == audio
     return audio if same else None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from conversations import audio
+from conversations import audio, interactions
 from conversations.models import Echo
 from conversations.refusals import EchoClosed, IdTaken, TooLong
 from conversations.rooms.desk import Desk
@@ -42,7 +42,7 @@ def chunks(room: InRoom) -> list[dict[str, Any]]:
 
 def test_the_replica_gets_every_sample_in_chunks_of_50_ms_and_one_done(room: InRoom) -> None:
     pcm = tone(1.02)
-    echo = room.until_state(room.play(pcm, inference_id="song"), "spoken")
+    echo = room.until_state(room.play(pcm, pacing="lead", inference_id="song"), "spoken")
     sent = chunks(room)
     assert b"".join(base64.b64decode(one["audio"]) for one in sent) == pcm
     assert [len(base64.b64decode(one["audio"])) for one in sent] == [2400] * 20 + [960]
@@ -55,7 +55,7 @@ def test_the_replica_gets_every_sample_in_chunks_of_50_ms_and_one_done(room: InR
 
 def test_the_log_has_each_chunk_and_its_samples_once_bit_for_bit(room: InRoom) -> None:
     pcm = tone(1.02)
-    echo = room.until_state(room.play(pcm), "spoken")
+    echo = room.until_state(room.play(pcm, pacing="lead"), "spoken")
     out = room.entries(direction="out")
     assert [(entry.clip_id, entry.clip_start, entry.clip_bytes) for entry in out] == [
         (echo.clip_id, start, min(2400, len(pcm) - start)) for start in range(0, len(pcm), 2400)
@@ -68,7 +68,7 @@ def test_the_log_has_each_chunk_and_its_samples_once_bit_for_bit(room: InRoom) -
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 def test_samples_of_another_rate_go_out_as_given(room: InRoom, rate: int) -> None:
     pcm = tone(0.31, rate)
-    room.until_state(room.play(pcm, rate), "spoken")
+    room.until_state(room.play(pcm, rate, pacing="lead"), "spoken")
     assert {one["sample_rate"] for one in chunks(room)} == {rate}
     assert room.pcm_sent(Echo.objects.get()) == pcm
     assert {len(base64.b64decode(one["audio"])) for one in chunks(room)[:-1]} == {audio.chunk_bytes(rate)}
@@ -84,16 +84,25 @@ def test_one_sample_is_an_echo_too(room: InRoom) -> None:
 
 
 def test_what_fills_its_last_chunk_has_no_empty_one_after_it(room: InRoom) -> None:
-    room.until_state(room.play(tone(0.1)), "spoken")
+    room.until_state(room.play(tone(0.1), pacing="lead"), "spoken")
     assert [(len(one["audio"]), one["done"]) for one in chunks(room)] == [(3200, False), (3200, True)]
 
 
 def test_burst_takes_far_less_time_than_the_audio_lasts(room: InRoom) -> None:
     room.until_state(room.play(tone(20.0)), "spoken")
-    at = departures(room)
-    assert len(at) == 400
-    assert at[-1] < 5.0
+    assert departures(room)[-1] < 5.0
     room.agree()
+
+
+@pytest.mark.parametrize("inference_id", ["x", "x" * 128])
+def test_a_burst_fills_its_messages_and_no_more(room: InRoom, inference_id: str) -> None:
+    pcm = tone(1.0)
+    room.until_state(room.play(pcm, inference_id=inference_id), "spoken")
+    *full, last = [interactions.wire_size(message) for message in room.sent()]
+    assert set(full) <= set(range(interactions.LIMIT - 4, interactions.LIMIT + 1))
+    assert last <= interactions.LIMIT
+    assert room.pcm_sent(Echo.objects.get()) == pcm
+    assert not room.flags()
 
 
 def test_realtime_sends_as_fast_as_it_is_heard(room: InRoom) -> None:
@@ -128,7 +137,8 @@ def test_no_chunk_is_in_the_log_long_before_it_leaves(room: InRoom, monkeypatch:
 
 
 def test_audio_and_text_wait_for_each_other(room: InRoom) -> None:
-    one, two, three = room.play(tone(0.5)), room.say("In between."), room.play(tone(0.2))
+    one, two = room.play(tone(0.5), pacing="lead"), room.say("In between.")
+    three = room.play(tone(0.2), pacing="lead")
     room.until_state(three, "spoken")
     kinds = [one["modality"] for one in chunks(room)]
     assert kinds == ["audio"] * 10 + ["text"] + ["audio"] * 4
