@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.layers import get_channel_layer
@@ -14,6 +15,7 @@ from django.conf import settings
 from conversations import bells
 from echoadmin.request_threads import let_go
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SHORTEST = 0.01  # seconds between two looks, however often the bell rings
@@ -35,10 +37,10 @@ def wait_for(stream: str, look: Callable[[], T | None], seconds: float) -> T | N
 
 
 async def _wait(stream: str, look: Callable[[], T | None], seconds: float) -> T | None:
-    layer, loop = get_channel_layer(), asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    ear = await layer.new_channel("waiting")
-    await layer.group_add(bells.tail_group(stream), ear)
+    ear = _Ear(bells.tail_group(stream))
+    await ear.open()
     try:
         while True:
             found = await sync_to_async(_look_and_let_go)(look)
@@ -46,17 +48,57 @@ async def _wait(stream: str, look: Callable[[], T | None], seconds: float) -> T 
             if found is not None or left <= 0:
                 return found
             await asyncio.sleep(min(SHORTEST, left))
-            await _bell(layer, ear, min(settings.LOOK_EVERY, max(0.0, left - SHORTEST)))
+            await ear.hear(min(settings.LOOK_EVERY, max(0.0, left - SHORTEST)))
     finally:
-        await layer.group_discard(bells.tail_group(stream), ear)
+        await ear.close()
 
 
-async def _bell(layer: object, ear: str, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await layer.receive(ear)  # type: ignore[attr-defined]
-    except TimeoutError:
-        return
+class _Ear:
+    """Hears the bells of a group. While the channel layer is away it hears nothing, and who waits looks by the clock.
+
+    One receive() goes on over all looks, and nobody waits for its end: channels_redis on redis-py can take a
+    cancellation in without ending, and whoever waited for that would wait for good.
+    """
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        self.layer: Any = get_channel_layer()
+        self.channel = ""
+        self.receiving: asyncio.Future[Any] | None = None
+
+    async def open(self) -> None:
+        """From now on no bell is missed."""
+        try:
+            self.channel = await self.layer.new_channel("waiting")
+            await self.layer.group_add(self.group, self.channel)
+        except Exception as error:  # noqa: BLE001 - whatever the layer's client raises: looks make up for it
+            self._fail(error)
+
+    async def hear(self, seconds: float) -> None:
+        """Until a bell rings, at most so long."""
+        if not self.channel:
+            await asyncio.sleep(seconds)
+            return
+        self.receiving = self.receiving or asyncio.ensure_future(self.layer.receive(self.channel))
+        done, _ = await asyncio.wait({self.receiving}, timeout=seconds)
+        if done:
+            error, self.receiving = self.receiving.exception(), None
+            if error is not None:
+                self._fail(error)
+
+    async def close(self) -> None:
+        """Leaves the group."""
+        if self.receiving is not None:
+            self.receiving.cancel()
+        if self.channel:
+            try:
+                await self.layer.group_discard(self.group, self.channel)
+            except Exception as error:  # noqa: BLE001 - the group forgets a silent channel by itself
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        logger.warning("bells are not heard, so it is looked every %s s: %s", settings.LOOK_EVERY, error)
+        self.channel = ""
 
 
 def _look_and_let_go(look: Callable[[], T | None]) -> T | None:
