@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from echoadmin.log.writer.checkpointing import Checkpointer
 from echoadmin.log.writer.drafts import LogClosed, LogFull, Unit, Written
 from echoadmin.log.writer.rows import prepare
 from echoadmin.log.writer.storing import Outcome, Ready, is_passing, store
@@ -54,6 +55,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._in_doubt: tuple[int, list[Outcome]] | None = None
         self._trouble: str | None = None
+        self._checkpointer: Checkpointer | None = None
 
     @property
     def waiting(self) -> int:
@@ -69,6 +71,9 @@ class Writer:
         """Starts the thread; what was put before is stored first."""
         if self._thread is not None:
             raise RuntimeError("this writer was started before; make a new one")
+        if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+            self._checkpointer = Checkpointer()
+            self._checkpointer.start()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -79,6 +84,8 @@ class Writer:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout + 1)
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
         self._fail_rest(LogClosed("the log's writer was stopped before the database took this unit"))
 
     def put(self, unit: Unit) -> Future[list[Written]]:
@@ -160,6 +167,8 @@ class Writer:
     def _transact(self, batch: list[_Waiting]) -> list[Outcome]:
         """One transaction with the first units of the batch; an outcome for each of those."""
         connection = connections[DEFAULT_DB_ALIAS]
+        if connection.connection is None and self._checkpointer is not None:
+            _leave_checkpoints(connection)
         if (stored := self._stored_after_all(connection)) is not None:
             return stored
         number: int | None = None
@@ -232,6 +241,12 @@ class Writer:
         for waiting in rest:
             if waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_exception(error)
+
+
+def _leave_checkpoints(connection: BaseDatabaseWrapper) -> None:
+    """To the thread beside."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_autocheckpoint=0")
 
 
 def _prepared(waiting: _Waiting) -> bool:

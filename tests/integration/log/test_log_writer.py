@@ -20,6 +20,7 @@ from tests.integration.log.drafts import draft
 
 pytestmark = pytest.mark.django_db(transaction=True)
 only_on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's COMMIT is done or isn't")
+only_on_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL makes its own checkpoints")
 
 
 def numbered(stream: str, number: int) -> Unit:
@@ -232,6 +233,22 @@ def test_while_the_database_fails_units_wait_and_keep_their_order(writer: Writer
     assert "can't be written" in caplog.text
     assert "written again" in caplog.text
     assert writer.trouble is None
+
+
+@only_on_sqlite
+def test_no_checkpoint_is_made_in_the_writers_own_commits(writer: Writer) -> None:
+    found = []
+
+    def look(cursor: CursorWrapper) -> bool:
+        cursor.execute("PRAGMA wal_autocheckpoint")
+        found.append(cursor.fetchone()[0])
+        return True
+
+    writer.put(Unit([draft("cv_1")], guard=look)).result(30)
+    # Trouble that passes: the connection is made anew.
+    writer.put(Unit([draft("cv_1")], guard=fails(1, OperationalError("the connection is gone")))).result(30)
+    writer.put(Unit([draft("cv_1")], guard=look)).result(30)
+    assert found == [0, 0]
 
 
 @only_on_postgresql
