@@ -28,7 +28,7 @@ EMPTY = (
 
 def store(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:
     """Adds entries that are not in the index, oldest first."""
-    rows = rows[::-1]  # FTS5 writes to disk whenever a rowid is lower than the one before
+    rows = rows[::-1]  # FTS5 makes a new piece of its index whenever a rowid is lower than the one before
     cursor.executemany(
         "INSERT INTO log_facets(rowid, facets) VALUES (%s, %s)", [(-row.id, _tokens(row.facets)) for row in rows]
     )
@@ -40,6 +40,7 @@ def store(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:
 
 def forget(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:
     """Takes entries out, which must be given as they were put in: the tables hold no text to look that up in."""
+    rows = sorted(rows, key=lambda row: -row.id)  # as in store()
     cursor.executemany(
         "INSERT INTO log_facets(log_facets, rowid, facets) VALUES ('delete', %s, %s)",
         [(-row.id, _tokens(row.facets)) for row in rows],
