@@ -43,6 +43,11 @@ def ring_room_on_commit(conversation_id: int, worker: str | None, about: str) ->
     transaction.on_commit(lambda: ring(_room_bell(conversation_id, worker, about)), robust=True)
 
 
+def ring_room(conversation_id: int, about: str) -> None:
+    """Tell all workers at once: the room is free."""
+    ring(_room_bell(conversation_id, None, about))
+
+
 def ring_tail(stream: str) -> None:
     """Tell the readers of a stream that it grew, or that an echo of its conversation changed."""
     ring(_group(tail_group(stream), {"type": "tail.grew", "stream": stream}))

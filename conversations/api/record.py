@@ -49,8 +49,8 @@ class GapSerializer(serializers.Serializer[Any]):
     last_seq = serializers.IntegerField(allow_null=True)
     sender = serializers.CharField()
     reason = serializers.CharField(
-        help_text="not_joined, before_join, left, room_lost, worker_lost, worker_stopped, not_in_room, dropped, lost, "
-        "stored_late, interrupted, …; more may come."
+        help_text="not_joined, before_join, left, room_lost, worker_lost, worker_stopped, handed_over, not_in_room, "
+        "dropped, lost, stored_late, interrupted, …; more may come."
     )
     expected = serializers.BooleanField(help_text="Nobody wanted it otherwise: before the first join, after a leave.")
 

@@ -151,7 +151,7 @@ class Finder:
         if seen.event_type == "left" and reason == "ended":
             self._over(seen)
         elif seen.event_type == "left":  # a worker that stopped is missed, one that was told to leave is not
-            self._out(seen, "worker_stopped" if reason == "stopped" else "left", expected=reason == "left")
+            self._out(seen, {"stopped": "worker_stopped"}.get(reason, reason or "left"), expected=reason == "left")
         else:
             self._out(seen, "room_lost")
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from conversations.models import Room, RoomState, Wanted, Worker
 from conversations.outbox import Tenure
 
 HOST = socket.gethostname()
-LEFT_OVER = (RoomState.JOINING, RoomState.JOINED, RoomState.LOST, RoomState.LEAVING)
+LEFT_OVER = (RoomState.JOINING, RoomState.JOINED, RoomState.LOST)
 
 
 def name_of_this_process() -> str:
@@ -42,6 +42,7 @@ class Claimed:
     url: str
     token: str
     takeover: bool  # another worker held it and did not leave
+    handed_over: bool  # another worker is still in it, until this one has joined
     blind_since: datetime | None  # since when nobody of ours has been listening
 
 
@@ -103,6 +104,27 @@ def claim_free(worker: Worker, *, limit: int, holding: Collection[int]) -> list[
     return [claimed for room in rooms if (claimed := _claim(worker, room))]
 
 
+def drain(worker_id: int) -> None:
+    """From now on it takes no further room."""
+    Worker.objects.filter(pk=worker_id, host=HOST, pid=os.getpid()).update(draining=True)
+
+
+def has_successor(worker: Worker) -> bool:
+    """Whether another worker lives that has room for one more."""
+    others = Worker.objects.filter(stopped_at__isnull=True, draining=False, lease_until__gt=Now()).exclude(pk=worker.pk)
+    free = others.exclude(pk__in=_dead_here(worker)).annotate(held=Count("rooms")).filter(held__lt=F("capacity"))
+    return free.exists()
+
+
+def joined_by_another(tenure: Tenure) -> bool:
+    """Whether a later epoch is in the room by now, or nobody wants it any more."""
+    room = Room.objects.filter(pk=tenure.room_id).values_list("epoch", "state", "wanted").first()
+    if room is None:
+        return True
+    epoch, state, wanted = room
+    return wanted != Wanted.JOINED or (epoch > tenure.epoch and state == RoomState.JOINED)
+
+
 def _claim(worker: Worker, room: Room) -> Claimed | None:
     taken = Room.objects.filter(pk=room.pk, epoch=room.epoch, wanted=Wanted.JOINED).update(
         worker=worker, epoch=F("epoch") + 1, state=RoomState.JOINING, error="", participants=[], replica_present=False
@@ -110,7 +132,7 @@ def _claim(worker: Worker, room: Room) -> Claimed | None:
     if not taken:
         return None
     conversation = room.conversation
-    takeover = room.state in LEFT_OVER
+    takeover, handed_over = room.state in LEFT_OVER, room.state == RoomState.LEAVING
     return Claimed(
         tenure=Tenure(room.pk, conversation.pk, worker.pk, room.epoch + 1),
         public_id=conversation.public_id,
@@ -119,7 +141,8 @@ def _claim(worker: Worker, room: Room) -> Claimed | None:
         url=conversation.conversation_url,
         token=conversation.meeting_token,
         takeover=takeover,
-        blind_since=room.last_seen_at if takeover else None,
+        handed_over=handed_over,
+        blind_since=room.last_seen_at if takeover or handed_over else None,
     )
 
 
@@ -142,10 +165,13 @@ def update_room(tenure: Tenure, **changes: object) -> bool:
     return bool(mine.update(**changes))
 
 
-def release(tenure: Tenure, *, state: str, error: str = "", next_try_at: datetime | None = None) -> bool:
+def release(
+    tenure: Tenure, *, state: str, error: str = "", next_try_at: datetime | None = None, **more: object
+) -> bool:
     """Give the room back: nobody holds it, and `state` says how it was left."""
     return update_room(
         tenure,
+        **more,
         worker=None,
         state=state,
         error=error,

@@ -103,7 +103,7 @@ class EchoSender:
     async def _say_next(self) -> bool:
         """Say the first of the queue; False when there is nothing to say or it can't be said yet."""
         room = self.room
-        if not room.can_send:
+        if not self._may_begin():
             self._first = None
             return False
         if self._rung and room.replica_present:
@@ -111,13 +111,16 @@ class EchoSender:
             if await self._say_rung():
                 return True
         echo = await room.desk.insist(outbox.next_echo, room.tenure.conversation_id)
-        if echo is None:
+        if echo is None or not self._may_begin():
             self._first = None
             return False
         if not room.replica_present:
             return await self._wait_for_replica(echo)
         await self._say(echo)
         return True
+
+    def _may_begin(self) -> bool:
+        return self.room.can_send and not self.room.draining
 
     async def _wait_for_replica(self, echo: Echo) -> bool:
         now = self.room.loop.time()

@@ -15,6 +15,7 @@ from conversations.rooms import claims
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk
 from conversations.rooms.events import Event, Link
+from conversations.rooms.leaving import drain
 from conversations.rooms.room import LiveRoom
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Keeper:
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by conversation
         self.rooms: dict[int, LiveRoom] = {}
         self.stopping = False
+        self.draining = False
         self.desk = desk_for(self)
 
     @property
@@ -64,6 +66,13 @@ class Keeper:
         finally:
             renewing.cancel()
 
+    async def drain(self) -> None:
+        """Take no further room, and give those that are held to other workers, each after the echo in hand."""
+        self.draining = True
+        await self.desk.insist(claims.drain, self.worker.pk)
+        while self.rooms:
+            await asyncio.gather(*(drain(room) for room in self.rooms.values()), *self._tasks.values())
+
     async def stop(self, timeout: float) -> None:
         """Leave every room, within `timeout` seconds, and give the lease back."""
         self.stopping = True
@@ -78,7 +87,7 @@ class Keeper:
         await self.desk.db(claims.retire, self.worker.pk)
 
     async def _look(self) -> None:
-        rooms = list(self.rooms.values())
+        rooms = [room for room in self.rooms.values() if not room.released]
         found = await self.desk.db(claims.look, [room.tenure for room in rooms]) if rooms else {}
         for room in rooms:
             look = found[room.tenure]
@@ -88,7 +97,7 @@ class Keeper:
                 room.close("ended")
             elif not look.wanted:
                 room.close("left")
-        if not self.may_claim() or self.stopping:
+        if not self.may_claim() or self.stopping or self.draining:
             return
         free, holding = self.worker.capacity - len(self.rooms), list(self.rooms)
         for claimed in await self.desk.db(claims.claim_free, self.worker, limit=free, holding=holding):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from conversations import bells
@@ -21,6 +20,7 @@ from conversations.rooms.echo_sender import EchoSender
 from conversations.rooms.ends import Stop
 from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Link, Network, Present, StateChanged
 from conversations.rooms.interaction_sender import InteractionSender
+from conversations.rooms.leaving import leave
 from conversations.rooms.matching import Matcher
 from conversations.rooms.people import People
 from conversations.rooms.room_log import RoomLog
@@ -45,7 +45,9 @@ class LiveRoom:
         self.link: Link | None = None
         self.session_id = ""
         self.people = People()
-        self.closing: str | None = None  # why: left, ended, stopped
+        self.closing: str | None = None  # why: left, ended, stopped, handed_over
+        self.draining = False  # nothing more is claimed: the echo in hand is the last
+        self.released = False  # another worker speaks for the room, or may: nothing more is written
         self.matcher = Matcher()
         self.echoes = EchoSender(self)
         self.interactions = InteractionSender(self)
@@ -59,7 +61,7 @@ class LiveRoom:
         self._more_audio = asyncio.Event()
         self._close = asyncio.Event()
         self._blind_since = claimed.blind_since
-        self._blind_because = "worker_lost"
+        self._blind_because = "handed_over" if claimed.handed_over else "worker_lost"
 
     @property
     def replica_present(self) -> bool:
@@ -96,10 +98,11 @@ class LiveRoom:
         finally:
             for task in tasks:
                 task.cancel()
-            await self._drop_link()
+            await self.drop_link()
 
     def close(self, why: str) -> None:
-        """Leave the room: `left` (nobody wants it), `ended` (the conversation did), `stopped` (the worker does)."""
+        """Leave the room: `left` (nobody wants it), `ended` (the conversation did), `stopped` (the worker does),
+        `handed_over` (the worker does, and another is there for it)."""
         if self.closing is None:
             self.closing = why
             self._close.set()
@@ -132,13 +135,13 @@ class LiveRoom:
             await self._watch()
             if self.closing is None:
                 await self._rejoin_after_loss()
-        await self._leave()
+        await leave(self)
 
     async def _join(self) -> None:
         self._lost.clear()
         self.signs = Signs(datetime.now(UTC), self.loop.time())
         self.people = People()
-        link = self._pending = self._make_link(self.name, self._on_event)
+        link = self._pending = self._make_link(self.name, self._reported)
         await link.join(self.claimed.url, self.claimed.token, timing.JOIN_TIMEOUT)
         self.session_id = link.session_id
         await self._joined(link.session_id)
@@ -197,17 +200,17 @@ class LiveRoom:
                 return
         self._blind_since, self._blind_because = self.signs.heard_at, "room_lost"
         because = self._lost_because
-        await self._drop_link()
+        await self.drop_link()
         tenure = self.tenure
         await self.desk.write(
-            [self.log.draft("lost", {"reason": because}, is_error=True), *self._doubts()],
+            [self.log.draft("lost", {"reason": because}, is_error=True), *self.doubts()],
             lambda: claims.update_room(
                 tenure, state=RoomState.LOST, error=because, participants=[], replica_present=False
             ),
         )
         await self._close_or(timing.BACK_OFF[0])
 
-    def _doubts(self) -> list[Draft]:
+    def doubts(self) -> list[Draft]:
         """Of a link that died: what it took and nobody heard anything after may never have left."""
         ns = self.signs.unproven() if self._lost.is_set() else []
         return [self.log.numbers("uncertain", ns, "room_lost")] if ns else []
@@ -217,7 +220,7 @@ class LiveRoom:
         return self.log.draft("gap", {"from": since.isoformat(), "to": until.isoformat(), "reason": reason})
 
     async def _not_joined(self, failure: JoinFailed, tries: int) -> None:
-        await self._drop_link()
+        await self.drop_link()
         if failure.kind == "gone":
             await self.desk.insist(claims.ask_for_sync, self.tenure)
         tenure, words = self.tenure, f"Join failed ({failure.kind}), try {tries}: {failure.words}"
@@ -227,38 +230,12 @@ class LiveRoom:
             lambda: claims.update_room(tenure, state=RoomState.FAILED, error=words, tries=tries),
         )
 
-    async def _leave(self) -> None:
-        await self._end_echo_in_hand()
-        if self.closing == "ended":
-            await self.desk.insist(claims.cancel_after_end, self.tenure)
-        await self._drop_link()
-        tenure = self.tenure
-        await self.desk.write(
-            [self.log.draft("left", {"reason": self.closing}), *self._doubts()],
-            lambda: claims.release(tenure, state=RoomState.IDLE),
-        )
-
-    async def _end_echo_in_hand(self) -> None:
-        """Audio still being sent is interrupted; what is only waited for is unconfirmed, or the next worker's."""
-        echoes = self.echoes
-        if echoes.idle.is_set():
-            return
-        if self.closing == "ended":
-            echoes.halt(Stop("unconfirmed", "conversation_ended", "The conversation ended before the replica did."))
-        elif echoes.sending:
-            echoes.halt(Stop("interrupted", f"room_{self.closing}", "The console left the room."))
-            await self.interactions.interrupt_as_system("The console leaves the room.")
-        elif self.closing == "left":
-            echoes.halt(Stop("unconfirmed", "room_left", "The console left the room before the replica ended."))
-        else:
-            return  # the worker stops: the echo was sent, and the room's next worker waits for its end
-        await echoes.until_idle(settings.INTERRUPT_DEADLINE + 1)
-
     async def _failed(self, error: str) -> None:
         soon = timezone.now() + timedelta(seconds=5)
         await self.desk.insist(claims.release, self.tenure, state=RoomState.FAILED, error=error, next_try_at=soon)
 
-    async def _drop_link(self) -> None:
+    async def drop_link(self) -> None:
+        """Leave the call, if there is one."""
         link, self.link = self.link or self._pending, None
         self._pending = None
         self.people = People()
@@ -272,6 +249,12 @@ class LiveRoom:
             future.cancel()
 
     # --- what the link reports ---
+
+    def _reported(self, event: Event) -> None:
+        if not self.released:
+            self._on_event(event)
+            if self.people.changed:
+                self._news.set()
 
     def _on_event(self, event: Event) -> None:
         match event:
@@ -295,8 +278,6 @@ class LiveRoom:
                 self.log.later([self.log.draft("dropped", facts, is_error=True)])
             case _:
                 logger.debug("%s: %s", self.public_id, event)
-        if self.people.changed:
-            self._news.set()
 
     def _network(self, event: Network) -> None:
         if event.event == "interrupted":

@@ -52,6 +52,12 @@ class RunningWorker:
             asyncio.create_task(self.consumer.listen(), name="rooms consumer"),
         ]
 
+    async def drain(self) -> None:
+        """Until every room is another worker's, or left."""
+        self.duties.stopping.set()
+        self.runs.stopping.set()
+        await self.keeper.drain()
+
     async def stop(self, timeout: float) -> None:
         """Leave the rooms, flush the log, give back the lease."""
         self.duties.stopping.set()
@@ -80,12 +86,13 @@ class RunningWorker:
         self.keeper.desk.close()
 
 
-async def start_worker(name: str = "", *, on_started: Callable[[RunningWorker], None] | None = None) -> RunningWorker:
-    """Start this process's worker on the running loop; raises NameTaken while another process has its name."""
+async def start_worker(name: str = "", *, capacity: int | None = None) -> RunningWorker:
+    """Start this process's worker on the running loop, for `capacity` rooms (WORKER_CAPACITY); raises NameTaken while
+    another process has its name."""
     global _running
     bundle = settings.DATA / "ca-bundle.pem"
     initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=bundle, trace=settings.DAILY_SDK_TRACE)
-    row = await asyncio.to_thread(_register, worker_name(name))
+    row = await asyncio.to_thread(_register, worker_name(name), capacity or settings.WORKER_CAPACITY)
     bells.use_loop(asyncio.get_running_loop())
     _running = RunningWorker(row)
     _running.start()
@@ -93,9 +100,9 @@ async def start_worker(name: str = "", *, on_started: Callable[[RunningWorker], 
     return _running
 
 
-def _register(name: str) -> Worker:
+def _register(name: str, capacity: int) -> Worker:
     try:
-        return claims.register(name, capacity=settings.WORKER_CAPACITY, version=__version__)
+        return claims.register(name, capacity=capacity, version=__version__)
     finally:
         connection.close()  # this thread is the loop's, and may never be used again
 

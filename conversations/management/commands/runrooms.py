@@ -12,7 +12,7 @@ from django.db import connection
 
 from conversations.rooms import claims
 from conversations.rooms.claims import NameTaken
-from conversations.rooms.worker import start_worker, stop_worker, worker_name
+from conversations.rooms.worker import start_worker, stop_worker
 from echoadmin.garbage import spare_what_is_loaded
 from echoadmin.installation import WrongMode, refuse_other_mode
 
@@ -24,6 +24,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--name", default="", help="the worker's name (ECHOADMIN_WORKER, or made from host and pid)"
         )
+        parser.add_argument(
+            "--capacity", type=int, choices=range(1, 10_001), metavar="N", help="rooms at most (ECHOADMIN_CAPACITY)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REDIS_URL:
@@ -31,20 +34,26 @@ class Command(BaseCommand):
         try:
             refuse_other_mode(settings.MODE)
             connection.close()
-            asyncio.run(self._run(options["name"] or settings.WORKER or claims.name_of_this_process()))
+            name = options["name"] or settings.WORKER or claims.name_of_this_process()
+            asyncio.run(self._run(name, options["capacity"]))
         except (NameTaken, WrongMode) as reason:
             raise CommandError(str(reason)) from reason
 
-    async def _run(self, name: str) -> None:
-        """Until a signal comes: then every room is left in order."""
-        ending = asyncio.Event()
+    async def _run(self, name: str, capacity: int | None) -> None:
+        """Until a signal comes; then rooms are handed over, and at a second one left at once."""
+        signals: asyncio.Queue[None] = asyncio.Queue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        worker = await start_worker(name)
+            asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, None)
+        worker = await start_worker(name, capacity=capacity)
         spare_what_is_loaded()
-        self.stdout.write(f"worker {worker_name(name)} is ready; Ctrl-C stops it")
+        self.stdout.write(f"worker {worker.row.name} is ready; Ctrl-C drains it, twice stops it")
         try:
-            await ending.wait()
+            await signals.get()
+            self.stdout.write(f"worker {worker.row.name} hands over {len(worker.keeper.rooms)} rooms")
+            draining, again = asyncio.create_task(worker.drain()), asyncio.create_task(signals.get())
+            await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (draining, again):
+                task.cancel()
         finally:
             await stop_worker()
         self.stdout.write(f"worker {worker.row.name} has left its rooms")
