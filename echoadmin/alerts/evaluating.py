@@ -85,8 +85,8 @@ def _alert(rule: Rule, conversation: str, rows: list[Entry]) -> bool:
     since = min(row.at for row in rows) - timedelta(seconds=rule.window)
     recent = open_.filter(last_at__gte=since).order_by("-id").first()
     if recent is not None:
-        last = max(recent.last_at, last_at)
-        Alert.objects.filter(pk=recent.pk).update(count=F("count") + len(rows), last_entry=rows[-1].pk, last_at=last)
+        span = {"first_at": min(recent.first_at, *(row.at for row in rows)), "last_at": max(recent.last_at, last_at)}
+        Alert.objects.filter(pk=recent.pk).update(count=F("count") + len(rows), last_entry=rows[-1].pk, **span)
         return False
     counted = rows if rule.threshold == 1 else _within_window(rule, rows)
     if len(counted) < rule.threshold:
@@ -100,7 +100,7 @@ def _alert(rule: Rule, conversation: str, rows: list[Entry]) -> bool:
         count=len(counted),
         first_entry=counted[0].pk,
         last_entry=counted[-1].pk,
-        first_at=counted[0].at,
+        first_at=min(row.at for row in counted),  # an entry may be stored after one that happened later
         last_at=max(row.at for row in counted),
         event_type=counted[0].event_type,
     )

@@ -109,6 +109,19 @@ def test_a_threshold_counts_within_its_window_over_all_conversations() -> None:
     assert (alert.count, alert.conversation_ref) == (4, "")
 
 
+def test_an_alerts_times_hold_all_of_it_even_what_was_stored_out_of_order() -> None:
+    made = rule(is_error="true")
+    at = [NOW, NOW - timedelta(seconds=3), NOW - timedelta(seconds=1), NOW - timedelta(seconds=7)]
+    append([draft(is_error=True, at=one) for one in at[:3]])
+    assert look(made) == 1
+    [alert] = Alert.objects.all()
+    assert (alert.first_at, alert.last_at) == (at[1], at[0])
+    append([draft(is_error=True, at=at[3])])
+    assert look(made) == 0
+    alert.refresh_from_db()
+    assert (alert.first_at, alert.last_at, alert.count) == (at[3], at[0], 4)
+
+
 def test_a_rule_on_one_conversation_goes_by_its_numbers() -> None:
     append([draft("cv_2", is_error=True)])
     made = rule(conversation="cv_2", is_error="true")
