@@ -14,6 +14,7 @@ from unfold.views import ChangeList
 
 from echoadmin.accounts.roles import may
 from echoadmin.pages import draw, pretty
+from echoadmin.shown import NOTHING
 
 Facts = list[tuple[str, Any]]
 
@@ -60,8 +61,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Any:
         """The row by its primary key, or by either id of a mirrored one; raises Http404 that says what it was."""
         row = self.get_object(request, object_id) if object_id.isdigit() and len(object_id) < 19 else None
-        if row is None and hasattr(self.model, "public_id"):
-            row = self.get_queryset(request).by_any_id(object_id).first()
+        if row is None and hasattr(self.model, "public_id") and "\0" not in object_id:  # PostgreSQL takes no NUL
+            rows = self.get_queryset(request)
+            mirrored = hasattr(rows, "by_any_id")
+            row = (rows.by_any_id(object_id) if mirrored else rows.filter(public_id=object_id)).first()
         if row is None:
             raise Http404(f"There is no {self.opts.verbose_name} with the id {object_id[:80]!r} here.")
         return row
@@ -113,6 +116,11 @@ class ReadOnlyAdmin(ModelAdmin):
             for route, name, view in self.custom_paths()
         ]
         return own + super().get_urls()
+
+
+def known(facts: Facts) -> Facts:
+    """Without what there is nothing to say of."""
+    return [fact for fact in facts if fact[1] not in (None, "", NOTHING)]
 
 
 def document(title: str, value: Any) -> list[tuple[str, str]]:

@@ -83,10 +83,6 @@ class RunAdmin(ReadOnlyAdmin):
         """When."""
         return when(row.created_at)
 
-    def find(self, request: HttpRequest, object_id: str) -> Any:
-        """By its public id too."""
-        return Run.objects.filter(public_id=object_id[:32]).first() or super().find(request, object_id)
-
     def custom_paths(self) -> list[Any]:
         one = "<str:object_id>/change/"
         return [
