@@ -60,6 +60,14 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Alerts and webhooks",
+        "separator": True,
+        "items": [
+            _item("Subscriptions", "webhook", "deliveries_subscription_changelist"),
+            _item("Deliveries", "outbox", "deliveries_delivery_changelist"),
+        ],
+    },
+    {
         "title": "Workers and duties",
         "separator": True,
         "items": [
