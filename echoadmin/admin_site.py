@@ -51,6 +51,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item("Log", "receipt_long", "log_entry_changelist"),
+            _item("Views", "bookmark", "alerts_savedview_changelist"),
             _item("Runs", "downloading", "echoadmin_run_changelist"),
             _item("Checkpoints", "verified", "log_checkpoint_changelist"),
             _item("Legal holds", "gavel", "log_hold_changelist"),
@@ -63,6 +64,8 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Alerts and webhooks",
         "separator": True,
         "items": [
+            _item("Alerts", "notifications", "alerts_alert_changelist"),
+            _item("Rules", "rule", "alerts_rule_changelist"),
             _item("Subscriptions", "webhook", "deliveries_subscription_changelist"),
             _item("Deliveries", "outbox", "deliveries_delivery_changelist"),
         ],

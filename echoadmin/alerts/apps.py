@@ -13,5 +13,5 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        """Make the duty and the event known."""
-        from echoadmin.alerts import duties  # noqa: F401
+        """Make the duty and the event known, and offer views on the log."""
+        from echoadmin.alerts import duties, offering  # noqa: F401

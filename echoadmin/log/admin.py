@@ -14,6 +14,7 @@ from echoadmin.log.models import Clip, Entry, Stream
 from echoadmin.log.pages import opened
 from echoadmin.log.pages.asked import LABELS, Asked, choices, since
 from echoadmin.log.pages.bars import drawing
+from echoadmin.log.pages.beside import beside
 from echoadmin.log.pages.lines import light, lines, without_noise
 from echoadmin.log.pages.timeline import timeline_context
 from echoadmin.log.proof import admin as _proof  # noqa: F401 - its pages
@@ -39,7 +40,7 @@ class EntryAdmin(ReadOnlyAdmin):
         if address := since(request):
             return redirect(address)
         asked = Asked(request.GET)
-        context = _frame(asked)
+        context = _frame(asked) | beside(request, asked)
         try:
             found = reader.filtered(asked.given)
             context["bars"] = drawing(asked, asked.given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,14 +43,34 @@ LONGEST = 60  # characters of a value in a chip
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
-    """One filter: what it says, and the address without it."""
+class Said:
+    """One filter, in words."""
 
     name: str
     label: str
     value: str
     at: str  # ISO 8601, for a time
+
+
+@dataclass(frozen=True, slots=True)
+class Chip(Said):
+    """One filter: what it says, and the address without it."""
+
     without: str
+
+
+def in_words(filters: Mapping[str, str], named: Mapping[str, str]) -> list[Said]:
+    """Filters as people read them. `named`: what conversations are called."""
+    shown = dict(Kind.choices) | dict(Direction.choices) | {"true": "yes", "false": "no"} | dict(named)
+    return [
+        Said(
+            name,
+            LABELS.get(name, name),
+            _cut(shown.get(value, value) if name != "text" else value),
+            value if name.startswith("at_") else "",
+        )
+        for name, value in filters.items()
+    ]
 
 
 class Asked:
@@ -84,16 +105,9 @@ class Asked:
     def chips(self) -> list[Chip]:
         """One for each filter that is given."""
         named = names({self.given["conversation"]}) if "conversation" in self.given else {}
-        shown = dict(Kind.choices) | dict(Direction.choices) | {"true": "yes", "false": "no"} | dict(named)
         return [
-            Chip(
-                name,
-                LABELS.get(name, name),
-                _cut(shown.get(value, value) if name != "text" else value),
-                value if name.startswith("at_") else "",
-                self.address(**{name: None}),
-            )
-            for name, value in self.given.items()
+            Chip(one.name, one.label, one.value, one.at, self.address(**{one.name: None}))
+            for one in in_words(self.given, named)
         ]
 
     def presets(self) -> list[tuple[str, str]]:

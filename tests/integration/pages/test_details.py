@@ -12,6 +12,7 @@ from echoadmin.installation import Installation
 from echoadmin.log.models import Entry, Kind
 from echoadmin.log.writer import Draft, append
 from tests import make
+from tests.integration.pages import told
 
 Visitor = Callable[[str | None], Client]
 
@@ -26,6 +27,11 @@ ROWS: dict[str, Callable[[], Any]] = {
     "interaction": make.interaction,
     "duty": make.duty,
     "console": make.console,
+    "view": told.view,
+    "rule": told.rule,
+    "alert": told.alert,
+    "subscription": told.subscription,
+    "delivery": told.delivery,
     "installation": lambda: Installation.objects.create(id=1, mode="sandbox", webhook_secret="s3cret-of-the-webhooks"),
 }
 
@@ -50,10 +56,20 @@ def test_a_mirrored_row_is_found_by_either_id(make_row: Any, visitor: Visitor) -
 
 
 @pytest.mark.django_db
-def test_an_id_that_is_not_there_says_so(visitor: Visitor) -> None:
-    answer = visitor("admin").get("/admin/conversations/conversation/cv_nowhere/change/")
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("conversations/conversation/cv_nowhere", "conversation"),
+        ("echoadmin/run/ru_nowhere", "run"),
+        ("alerts/alert/al_nowhere", "alert"),
+        ("alerts/alert/al%00", "alert"),
+        ("deliveries/subscription/0", "subscription"),
+    ],
+)
+def test_an_id_that_is_not_there_says_so(path: str, what: str, visitor: Visitor) -> None:
+    answer = visitor("admin").get(f"/admin/{path}/change/")
     assert answer.status_code == 404
-    assert "There is no conversation with the id" in answer.content.decode()
+    assert f"There is no {what} with the id" in answer.content.decode()
 
 
 @pytest.mark.django_db
