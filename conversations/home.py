@@ -14,6 +14,8 @@ from django.utils import timezone
 from conversations.admin.state import room_of
 from conversations.models import Conversation, Echo, Room
 from echoadmin.accounts.roles import may
+from echoadmin.alerts.models import Alert
+from echoadmin.alerts.words import found_words
 from echoadmin.duties import Duty
 from echoadmin.read_only import address
 from echoadmin.shown import lasting, money
@@ -28,7 +30,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context |= {
         "title": "Home",
         "steps": _steps(),
-        "needs": _lost_rooms() + _unknown() + _unconfirmed() + _orphans() + _failed_duties(),
+        "needs": _lost_rooms() + _unknown() + _unconfirmed() + _orphans() + _alerts() + _failed_duties(),
         "live": live[:SHOWN],
         "more_live": max(0, len(live) - SHOWN),
         "slots": settings.CONVERSATION_SLOTS,
@@ -84,6 +86,11 @@ def _steps() -> list[dict[str, Any]]:
 
 def _need(what: str, words: str, url: str, state: str) -> dict[str, str]:
     return {"what": what, "words": words, "address": url, "state": state}
+
+
+def _alerts() -> list[dict[str, str]]:
+    rows = Alert.objects.filter(acknowledged_at__isnull=True).order_by("-id")[:SHOWN]
+    return [_need(f"Alert: {row.rule_name}", found_words(row), address(row), "open") for row in rows]
 
 
 def _lost_rooms() -> list[dict[str, str]]:
