@@ -32,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
     """A console with a price and slots, and a twin that speaks ten times faster than life."""
     settings = {"TWIN_SPEED": "10", "PRICE_PER_MINUTE": "0.37", "CONVERSATION_SLOTS": "10"}
+    settings["DELIVER_TO_PRIVATE_ADDRESSES"] = "1"  # the receiver of webhooks is on this machine
     with running_console(tmp_path_factory.mktemp("console"), **settings) as started:
         yield started
 
