@@ -122,7 +122,8 @@ def test_the_log_is_opened_at_exactly_what_an_alert_found(visitor: Visitor, monk
     rule = told.rule(told.view(filters={"family": "presence"}))
     evaluating.evaluate(rule)
     late = draft("cv_1", at=now - timedelta(seconds=2), **noise)
-    append([draft("cv_1", **noise), late, draft("cv_2", **noise), draft("cv_1"), draft("account", **noise)])
+    around = [draft("account", at=now + timedelta(seconds=span), **noise) for span in (-9, 9)]  # the others between
+    append([draft("cv_1", **noise), late, draft("cv_2", **noise), draft("cv_1"), *around])
     evaluating.evaluate(Rule.objects.select_related("view").get())
     client = visitor("auditor")
     for row in Alert.objects.all():

@@ -43,8 +43,8 @@ def views(count: int) -> None:
 
 
 def alerts(count: int) -> None:
-    for _ in range(count):
-        told.alert(conversation_ref=make.conversation().public_id)
+    for number in range(count):
+        told.alert(conversation_ref=make.conversation().public_id if number % 2 else "")
 
 
 LISTS: dict[str, Callable[[int], object]] = {
