@@ -90,6 +90,7 @@ class AlertAdmin(PreparedAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they are counts
     list_filter = (ByState, ByRule)
     ordering = ("-id",)
     list_display = ("shown_rule", "shown_count", "event_type", "shown_conversation", "shown_first", "shown_last")

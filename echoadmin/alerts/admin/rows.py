@@ -46,7 +46,7 @@ def filter_words(filters: Mapping[str, str], named: Mapping[str, str]) -> SafeSt
         return format_html('<span class="ea-hint">{}</span>', "everything")
     said = in_words(filters, named)
     parts = [(one.label, one.value if not one.at else _time(one.at, one.value)) for one in said]
-    return format_html_join(" · ", '<span class="ea-filter"><span class="ea-chip-label">{}</span> {}</span>', parts)
+    return format_html("<span>{}</span>", format_html_join(" · ", '<span class="ea-chip-label">{}</span> {}', parts))
 
 
 def _time(at: str, words: str) -> SafeString:

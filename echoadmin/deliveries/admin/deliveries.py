@@ -67,6 +67,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they are counts
     list_display = ("event_type", "shown_state", "shown_to", "shown_made", "attempts", "shown_next", "shown_ended")
     list_display_links = ("event_type",)
     list_filter = ("state", ByType, BySubscription)

@@ -8,7 +8,7 @@ function count(boxes, all, button, words) {
   all.checked = ticked === boxes.length;
   all.indeterminate = ticked > 0 && ticked < boxes.length;
   button.disabled = ticked === 0;
-  words.textContent = ticked ? ` (${ticked})` : "";
+  words.textContent = ticked ? `\u00a0(${ticked})` : "";
 }
 
 if (bar) {
