@@ -32,6 +32,11 @@ def lasting(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def after(seconds: float) -> str:
+    """A place in time, for a column of them: +0.0 s, +12.4 s, +2:05."""
+    return f"+{seconds:.1f} s" if seconds < 59.95 else f"+{lasting(seconds)}"
+
+
 def size(bytes_: int | None) -> str:
     """Bytes in human units."""
     if bytes_ is None:

@@ -105,8 +105,10 @@ def _origins(params: Mapping[str, Any]) -> list[Echo]:
         found = list(sent.order_by("position")[: MOST_LINES + 1])
     else:
         found = _named(named)
+    if not found and named is None:
+        raise ValidationError({"from": ["Holds no echo that was sent."]})
     if not found:
-        raise ValidationError({"from" if named is None else "echoes": ["Holds no echo that was sent."]})
+        raise ValidationError({"echoes": ["Names no echo. Pick at least one."]})
     if len(found) > MOST_LINES:
         raise ValidationError({"echoes": [f"A replay has at most {MOST_LINES:,} echoes; make several."]})
     return found

@@ -5,7 +5,7 @@ its own, under a lease: a run whose process died is taken up by another, from th
 that is a file lies in `RunPart`s.
 """
 
-from echoadmin.runs.asking import forget_files, resume_run, start_run, stop_run
+from echoadmin.runs.asking import forget_files, resume_run, start_once, start_run, stop_run
 from echoadmin.runs.doing import Broken, Held, Stopped, TakenOver, claim_run, perform
 from echoadmin.runs.kinds import KINDS, Asked, RunKind, run_kind
 from echoadmin.runs.models import ENDED, Run, RunPart, RunState
@@ -29,6 +29,7 @@ __all__ = [
     "perform",
     "resume_run",
     "run_kind",
+    "start_once",
     "start_run",
     "stop_run",
 ]

@@ -16,9 +16,12 @@ from unfold.decorators import display
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.recording import record
 from echoadmin.accounts.roles import may
+from echoadmin.log.naming import names
 from echoadmin.pages import button, require_role, told
+from echoadmin.public_ids import new_public_id
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document
-from echoadmin.runs import KINDS, Run, RunState, resume_run, start_run, stop_run
+from echoadmin.runs import KINDS, Asked, Run, RunState, resume_run, start_once, stop_run
+from echoadmin.runs.drawing import drawn
 from echoadmin.shown import NOTHING, code, link, size, state, when
 
 STARTED = {"export": "log.exported"}  # every export is found under one name, whichever way it was made
@@ -32,14 +35,27 @@ def start_by_page(request: HttpRequest, kind: str, params: Mapping[str, Any]) ->
         return told(request, 404, f"This console does no runs of the kind {kind[:40]!r}.", "Look at the list of runs.")
     require_role(request, known.role, f"start this: {kind}")
     try:
-        asked = known.check(params)
+        run = start_asked(request, kind, known.check(params))
     except ValidationError as error:
         return told(request, 400, _words(error), "Go back, correct it and send it again; nothing was started.")
-    run = start_run(
-        actor=actor(request), kind=kind, params=asked.params, label=asked.label, conversation_ref=asked.conversation_ref
-    )
-    record(STARTED.get(kind, "run.started"), actor(request), {"id": run.public_id, "kind": kind, **asked.params})
     return redirect(address(run))
+
+
+def start_asked(request: HttpRequest, kind: str, asked: Asked, public_id: str = "") -> Run:
+    """Start a run whose wish was checked, in the visitor's name. `public_id`: a form's own, so that one that is sent
+    twice starts one run."""
+    who = actor(request)
+    run, is_new = start_once(
+        public_id=public_id or new_public_id("rn"),
+        actor=who,
+        kind=kind,
+        params=asked.params,
+        label=asked.label,
+        conversation_ref=asked.conversation_ref,
+    )
+    if is_new:
+        record(STARTED.get(kind, "run.started"), who, {"id": run.public_id, "kind": kind, **asked.params})
+    return run
 
 
 def _words(error: ValidationError) -> str:
@@ -110,12 +126,22 @@ class RunAdmin(ReadOnlyAdmin):
         return [*document("What came of it", row.result), *document("What was asked", row.params)]
 
     def more_context(self, request: HttpRequest, row: Run) -> dict[str, Any]:
-        return {"now": progress(row), "may_stop": _may_change(request, row), "kind": row.kind}
+        own = drawn(row, request.GET.get("page", ""))
+        return {
+            "title": f"{row.kind.capitalize()}: {row.label}" if row.label else str(row),
+            "now": progress(row),
+            "may_stop": _may_change(request, row),
+            "own": own,
+            "documents_closed": bool(own.html),
+        }
 
     def state_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """How far it is, as JSON, for the page's own script."""
         require_role(request, "auditor", "see runs")
-        return JsonResponse(progress(self.find(request, object_id)))
+        row = self.find(request, object_id)
+        own = drawn(row, request.GET.get("page", ""))
+        news = {} if own.mark == request.GET.get("mark") else {"own": own.html, "mark": own.mark}
+        return JsonResponse(progress(row) | news)
 
     @button("auditor", "stop a run")
     def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -195,7 +221,7 @@ def _conversation(row: Run) -> Any:
         page = reverse("admin:conversations_conversation_change", args=[row.conversation_ref])
     except NoReverseMatch:
         return code(row.conversation_ref)
-    return link(page, row.conversation_ref)
+    return link(page, names({row.conversation_ref}).get(row.conversation_ref, row.conversation_ref))
 
 
 def _may_change(request: HttpRequest, row: Run) -> bool:
@@ -210,4 +236,4 @@ def _require_change(request: HttpRequest, row: Run) -> None:
         require_role(request, "manager", "stop or resume another's run")
 
 
-__all__ = ["RunAdmin", "start_by_page"]
+__all__ = ["RunAdmin", "start_asked", "start_by_page"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from echoadmin.actors import Actor
+from echoadmin.public_ids import new_public_id
 from echoadmin.runs.kinds import KINDS
 from echoadmin.runs.models import ENDED, Run, RunPart, RunState
 
@@ -25,6 +29,31 @@ def start_run(*, actor: Actor, kind: str, params: dict[str, Any], label: str = "
         request_id=actor.request_id or "",
         **columns,
     )
+
+
+def start_once(*, public_id: str, actor: Actor, kind: str, params: dict[str, Any], **more: Any) -> tuple[Run, bool]:
+    """start_run for a form that may be sent twice: the same wish under the same id is the same run, another wish one
+    of its own. Also says whether it is new."""
+    first = _first(public_id, actor, kind, params)
+    if first is not None:
+        return first, False
+    if Run.objects.filter(public_id=public_id).exists():
+        public_id = new_public_id("rn")
+    try:
+        with transaction.atomic():
+            return start_run(actor=actor, kind=kind, params=params, public_id=public_id, **more), True
+    except IntegrityError:  # sent twice at one time
+        first = _first(public_id, actor, kind, params)
+        if first is None:
+            raise
+        return first, False
+
+
+def _first(public_id: str, actor: Actor, kind: str, params: dict[str, Any]) -> Run | None:
+    """The run that this wish of this person has started already."""
+    run = Run.objects.filter(public_id=public_id, kind=kind, actor_user_id=actor.user_id).first()
+    same = run is not None and run.params == json.loads(json.dumps(params, cls=DjangoJSONEncoder))
+    return run if same else None
 
 
 def stop_run(run: Run) -> bool:
