@@ -52,6 +52,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Log", "receipt_long", "log_entry_changelist"),
             _item("Views", "bookmark", "alerts_savedview_changelist"),
+            _item("Gaps", "broken_image", "conversations_gap_changelist"),
             _item("Runs", "downloading", "echoadmin_run_changelist"),
             _item("Checkpoints", "verified", "log_checkpoint_changelist"),
             _item("Legal holds", "gavel", "log_hold_changelist"),

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from conversations.models import Conversation, Echo, Interaction, Room, Worker
+from conversations.models import Conversation, Echo, Gap, Interaction, Room, Worker
 from echoadmin.accounts.roles import ROLES
 from echoadmin.duties import Duty
 from echoadmin.installation import Console
@@ -134,6 +134,19 @@ class InteractionFactory(DjangoModelFactory):
     queued_at = factory.LazyFunction(timezone.now)
 
 
+class GapFactory(DjangoModelFactory):
+    class Meta:
+        model = Gap
+
+    conversation = factory.SubFactory(ConversationFactory)
+    kind = "missing_seq"
+    n = factory.Sequence(lambda n: n + 1)
+    from_at = factory.LazyFunction(timezone.now)
+    to_at = factory.LazyFunction(timezone.now)
+    count, first_seq, last_seq = 3, 604, 606
+    reason = "lost"
+
+
 class DutyFactory(DjangoModelFactory):
     class Meta:
         model = Duty
@@ -161,5 +174,6 @@ worker = WorkerFactory
 room = RoomFactory
 echo = EchoFactory
 interaction = InteractionFactory
+gap = GapFactory
 duty = DutyFactory
 console = ConsoleFactory

@@ -1,7 +1,8 @@
-"""The admin pages of conversations, rooms, workers, echoes and interactions."""
+"""The admin pages of conversations, rooms, workers, echoes, interactions and gaps."""
 
 from conversations.admin.conversation import ConversationAdmin
+from conversations.admin.gaps import GapAdmin
 from conversations.admin.outbox import EchoAdmin, InteractionAdmin
 from conversations.admin.rooms import RoomAdmin, WorkerAdmin
 
-__all__ = ["ConversationAdmin", "EchoAdmin", "InteractionAdmin", "RoomAdmin", "WorkerAdmin"]
+__all__ = ["ConversationAdmin", "EchoAdmin", "GapAdmin", "InteractionAdmin", "RoomAdmin", "WorkerAdmin"]

@@ -8,14 +8,16 @@ from urllib.parse import quote
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.defaultfilters import truncatechars
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from conversations.models import Echo, Interaction
+from echoadmin.accounts.roles import may
 from echoadmin.pages import log_address, pretty
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document
-from echoadmin.shown import code, lasting, link, state, when
+from echoadmin.shown import NOTHING, code, lasting, link, state, when
 
 
 class SentAdmin(ReadOnlyAdmin):
@@ -56,6 +58,7 @@ class EchoAdmin(SentAdmin):
         "shown_conversation",
         "actor",
         "source",
+        "shown_origin",
         "shown_queued",
         "reason",
     )
@@ -73,6 +76,12 @@ class EchoAdmin(SentAdmin):
         """How long it lasts; of a text, as estimated."""
         return ("" if row.modality == "audio" else "≈ ") + lasting(row.seconds)
 
+    @display(description="Says again")
+    def shown_origin(self, row: Echo) -> SafeString:
+        """The echo whose words or sound it repeats."""
+        origin = row.replay_of or row.again_of_id
+        return link(reverse("admin:conversations_echo_change", args=[origin]), f"echo {origin}") if origin else NOTHING
+
     def facts(self, request: HttpRequest, row: Echo) -> Facts:
         times = [(name.capitalize(), when(at)) for name, at in row.times.items()]
         return [
@@ -86,14 +95,16 @@ class EchoAdmin(SentAdmin):
             ("Length", self.shown_length(row)),
             ("Messages", f"{row.chunks_sent} taken by the room of {row.chunks} in the log"),
             ("By", f"{row.actor}, by {row.source}"),
+            ("Says again", self.shown_origin(row)),
             *times,
             ("In the log", link(log_address(conversation=row.conversation.public_id, echo=str(row.pk)), "its entries")),
         ]
 
     def more_context(self, request: HttpRequest, row: Echo) -> dict[str, Any]:
-        """Where an audio echo's sound is."""
+        """Where an audio echo's sound is, and where it is said again."""
+        replay = f"{address(row.conversation, 'replay')}?echo={row.pk}" if may(request.user, "operator") else ""
         path = f"/api/v1/conversations/{row.conversation.public_id}/echoes/{quote(row.inference_id)}/audio/"
-        return {"sound": path if row.clip_id else ""}
+        return {"sound": path if row.clip_id else "", "replay": replay}
 
     def documents(self, row: Echo) -> list[tuple[str, str]]:
         return [("What is said", row.text)] if row.text else []

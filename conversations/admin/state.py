@@ -88,5 +88,6 @@ def echo_state(echo: Echo) -> dict[str, Any]:
         "chunks": echo.chunks,
         "chunks_sent": echo.chunks_sent,
         "position": echo.position,
+        "replay_of": echo.replay_of,
         "times": {name: at.isoformat() if at else None for name, at in echo.times.items()},
     }

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve, reverse
 
+from echoadmin.accounts.roles import may
 from echoadmin.log import reader
 from echoadmin.log.models import Clip, Entry, Stream
 from echoadmin.log.pages import opened
@@ -79,6 +80,7 @@ class EntryAdmin(ReadOnlyAdmin):
             "title": f"{entry.event_type} #{entry.n}",
             "crumb": ("Log", reverse("admin:log_entry_changelist")),
             "all_facts": opened.all_facts(entry, stream.public_id if stream else "?"),
+            "may_speak": may(request.user, "operator"),
         }
         return draw(request, "log/entry.html", context)
 
@@ -95,7 +97,8 @@ class EntryAdmin(ReadOnlyAdmin):
         require_role(request, "auditor", "read the log")
         if not Stream.objects.filter(public_id=conversation[:64]).exists():
             raise Http404(f"There is no stream {conversation[:64]!r} in this log.")
-        return draw(request, "log/timeline.html", *timeline_context(conversation, request.GET.get("cursor")))
+        context, status = timeline_context(conversation, request.GET.get("cursor"))
+        return draw(request, "log/timeline.html", context | {"may_speak": may(request.user, "operator")}, status)
 
     # what a row opens into
 
@@ -103,7 +106,7 @@ class EntryAdmin(ReadOnlyAdmin):
         """The fragment that a row opens into."""
         require_role(request, "auditor", "read the log")
         context = opened.opened(self._entry(str(entry_id)), request.GET.get("text", ""))
-        return draw(request, "log/opened.html", context)
+        return draw(request, "log/opened.html", context | {"may_speak": may(request.user, "operator")})
 
     def body_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
         """An entry's body as pretty text."""

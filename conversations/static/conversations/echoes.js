@@ -48,14 +48,28 @@ export class Echoes {
     write("length", echo.seconds ? `${echo.modality === "audio" ? "" : "≈ "}${lasting(echo.seconds)}` : "");
     write("steps", steps(echo.times ?? {}));
     write("why", [echo.reason, echo.detail].filter(Boolean).join(": "));
+    this.tellOrigin(row.querySelector('[data-field="origin"]'), echo.replay_of);
     const hear = row.querySelector('[data-field="hear"]');
     hear.hidden = echo.modality !== "audio";
-    hear.href = this.page.dataset.echo.replace("/0/", `/${echo.id}/`);
+    hear.href = this.address(echo.id);
     const may = this.page.dataset.maySpeak === "yes";
     const active = this.standing.state?.is_active ?? true;
     row.querySelector('[data-do="cancel"]').hidden = !may || !WAITING.includes(echo.state);
     row.querySelector('[data-do="again"]').hidden =
       !may || !active || WAITING.includes(echo.state) || UNDER_WAY.includes(echo.state);
+  }
+
+  address(id) {
+    return this.page.dataset.echo.replace("/0/", `/${id}/`);
+  }
+
+  tellOrigin(field, origin) {
+    if (!origin || field.firstElementChild) return;
+    const link = document.createElement("a");
+    link.className = "ea-link";
+    link.href = this.address(origin);
+    link.textContent = `says again echo ${origin}`;
+    field.append(link);
   }
 
   async act(event) {

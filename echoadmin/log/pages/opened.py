@@ -48,6 +48,7 @@ def opened(entry: Entry, text: str = "") -> dict[str, Any]:
         "sound": reverse("admin:log_entry_audio", args=[entry.pk]) if entry.clip_id and not entry.erased_at else "",
         "is_piece": bool(entry.clip_id and entry.direction == "out"),
         "permanent": permanent(entry),
+        "replay": replay_page(entry.conversation_ref, entry.echo_id),
         "curl": bool(entry.kind == Kind.UPSTREAM and not entry.erased_at),
     }
 
@@ -147,6 +148,25 @@ def conversation_page(conversation: str) -> str:
     """Its page; empty for what is no conversation."""
     found = _page("conversations_conversation", conversation, "") if conversation != Stream.ACCOUNT else []
     return found[0][0] if found else ""
+
+
+def replay_page(conversation: str | None, echo: int | None = None) -> str:
+    """Where its echoes, or one of them, are said again; empty for what is no conversation's echo."""
+    if not conversation or conversation == Stream.ACCOUNT:
+        return ""
+    try:
+        page = reverse("admin:conversations_conversation_replay", args=[conversation])
+    except NoReverseMatch:
+        return ""
+    return f"{page}?echo={echo}" if echo else page
+
+
+def gaps_page(conversation: str) -> str:
+    """The list of a conversation's gaps; empty where nobody keeps any."""
+    try:
+        return f"{reverse('admin:conversations_gap_changelist')}?{urlencode({'q': conversation})}"
+    except NoReverseMatch:
+        return ""
 
 
 def permanent(entry: Entry) -> str:

@@ -67,6 +67,8 @@ def timeline_context(conversation: str, cursor: str | None) -> tuple[dict[str, A
         "crumb": (name, beside or here),
         "here": here,
         "conversation_page": beside,
+        "replay": opened.replay_page(conversation),
+        "gaps": opened.gaps_page(conversation) if beside else "",
         "log": f"{reverse('admin:log_entry_changelist')}?{urlencode({'conversation': conversation})}",
     }
     try:

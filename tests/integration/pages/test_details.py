@@ -25,6 +25,7 @@ ROWS: dict[str, Callable[[], Any]] = {
     "worker": make.worker,
     "echo": make.echo,
     "interaction": make.interaction,
+    "gap": make.gap,
     "duty": make.duty,
     "console": make.console,
     "view": told.view,

@@ -16,6 +16,8 @@ from django.utils import timezone
 from conversations.models import Conversation, Echo, Room
 from conversations.replay import offering
 from echoadmin.log.clips import append_samples, new_clip
+from echoadmin.log.models import Entry, Kind
+from echoadmin.log.writer import Draft, append
 from echoadmin.runs import Run, claim_run, perform, stop_run
 from tests import make
 
@@ -301,3 +303,42 @@ def test_the_runs_page_asks_the_database_as_much_for_many_lines_as_for_few_and_p
 def test_only_who_may_make_a_replica_speak_sees_the_form(visitor: Visitor, source: Conversation) -> None:
     assert visitor("auditor").get(page_of(source)).status_code == 403
     assert visitor("operator").get(page_of(source)).status_code == 200
+
+
+# where one comes from
+
+
+def test_a_replayed_echo_tells_its_origin_wherever_it_is_shown(
+    visitor: Visitor, source: Conversation, target: Conversation
+) -> None:
+    [one] = said(source, "One.")
+    new = make.echo(conversation=target, replay_of=one.pk, source="replay")
+    client = visitor("auditor")
+    origin = f'href="/admin/conversations/echo/{one.pk}/change/"'
+    for path in (
+        f"/admin/conversations/echo/{new.pk}/change/",
+        "/admin/conversations/echo/",
+        f"/admin/conversations/conversation/{target.public_id}/change/",
+    ):
+        page = client.get(path).content.decode()
+        assert re.search(rf"<a[^>]*{re.escape(origin)}[^>]*>(says again )?echo {one.pk}<", page), path
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator"])
+def test_one_echo_is_replayed_from_its_page_its_entry_and_the_timeline(
+    role: str, visitor: Visitor, source: Conversation
+) -> None:
+    [one] = said(source, "One.")
+    message = {"event_type": "conversation.echo", "properties": {"text": "One."}}
+    told = {"echo_id": one.pk, "conversation_ref": source.public_id, "direction": "out", "message": message}
+    append([Draft(stream=source.public_id, kind=Kind.APP_MESSAGE, event_type="conversation.echo", **told)])
+    entry = Entry.objects.order_by("-id")[0]
+    client = visitor(role)
+    for path in (
+        f"/admin/conversations/echo/{one.pk}/change/",
+        f"/admin/log/entry/{entry.pk}/opened/",
+        f"/admin/log/entry/{entry.pk}/change/",
+        f"/admin/log/entry/timeline/{source.public_id}/",
+    ):
+        page = client.get(path).content.decode()
+        assert (f'href="{page_of(source, f"?echo={one.pk}")}"' in page) == (role == "operator"), path
