@@ -13,7 +13,7 @@ from unfold.paginator import InfinitePaginator
 
 from conversations.models.gap import Gap
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address
-from echoadmin.shown import lasting, link, when
+from echoadmin.shown import lasting, link, state, when
 
 
 @admin.register(Gap)
@@ -30,7 +30,7 @@ class GapAdmin(ReadOnlyAdmin):
         "shown_from",
         "shown_length",
         "reason",
-        "expected",
+        "shown_expected",
         "shown_place",
     )
     list_filter = ("kind", "expected")
@@ -69,6 +69,11 @@ class GapAdmin(ReadOnlyAdmin):
     def shown_length(self, row: Gap) -> str:
         """How long it was."""
         return "it lasts" if row.seconds is None else lasting(round(row.seconds, 1))
+
+    @display(description="Expected", ordering="expected")
+    def shown_expected(self, row: Gap) -> SafeString:
+        """Whether anybody has to mind."""
+        return state("expected" if row.expected else "unexpected")
 
     @display(description="Where")
     def shown_place(self, row: Gap) -> SafeString:

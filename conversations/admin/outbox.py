@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.template.defaultfilters import truncatechars
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -46,6 +47,10 @@ class SentAdmin(ReadOnlyAdmin):
         return when(row.queued_at)
 
 
+def _link_to(echo: int | None) -> SafeString:
+    return link(reverse("admin:conversations_echo_change", args=[echo]), f"echo {echo}") if echo else NOTHING
+
+
 @admin.register(Echo)
 class EchoAdmin(SentAdmin):
     """Every utterance: what was to be said, and how far it got."""
@@ -57,8 +62,7 @@ class EchoAdmin(SentAdmin):
         "shown_length",
         "shown_conversation",
         "actor",
-        "source",
-        "shown_origin",
+        "shown_source",
         "shown_queued",
         "reason",
     )
@@ -76,11 +80,11 @@ class EchoAdmin(SentAdmin):
         """How long it lasts; of a text, as estimated."""
         return ("" if row.modality == "audio" else "≈ ") + lasting(row.seconds)
 
-    @display(description="Says again")
-    def shown_origin(self, row: Echo) -> SafeString:
-        """The echo whose words or sound it repeats."""
+    @display(description="Source")
+    def shown_source(self, row: Echo) -> SafeString | str:
+        """By what it came; of one that says another again, that one."""
         origin = row.replay_of or row.again_of_id
-        return link(reverse("admin:conversations_echo_change", args=[origin]), f"echo {origin}") if origin else NOTHING
+        return format_html("{}, of {}", row.source, _link_to(origin)) if origin else row.source
 
     def facts(self, request: HttpRequest, row: Echo) -> Facts:
         times = [(name.capitalize(), when(at)) for name, at in row.times.items()]
@@ -95,7 +99,7 @@ class EchoAdmin(SentAdmin):
             ("Length", self.shown_length(row)),
             ("Messages", f"{row.chunks_sent} taken by the room of {row.chunks} in the log"),
             ("By", f"{row.actor}, by {row.source}"),
-            ("Says again", self.shown_origin(row)),
+            ("Says again", _link_to(row.replay_of or row.again_of_id)),
             *times,
             ("In the log", link(log_address(conversation=row.conversation.public_id, echo=str(row.pk)), "its entries")),
         ]

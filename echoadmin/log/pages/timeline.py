@@ -15,7 +15,7 @@ from echoadmin.log.models import Direction, Entry, EntryQuerySet, Kind
 from echoadmin.log.naming import names
 from echoadmin.log.pages import opened
 from echoadmin.log.pages.lines import NOISE, light, lines
-from echoadmin.shown import lasting
+from echoadmin.shown import after, lasting
 
 PAGE = 300  # entries, noise included
 
@@ -120,7 +120,7 @@ def _blocks(entries: list[Entry], began: datetime, told: list[Told]) -> list[Blo
     blocks: list[Block] = []
     echoes: dict[int, Block] = {}
     for entry in in_time:
-        offset = lasting(round(max(0.0, (entry.at - began).total_seconds()), 1))
+        offset = after((entry.at - began).total_seconds())[1:]
         while told and told[0][0] <= entry.n:
             _, kind, words = told.pop(0)
             blocks.append(Block(kind, offset, words=words))
@@ -156,7 +156,7 @@ def _after(first: datetime, at: datetime) -> str:
     past = (at - first).total_seconds()
     if past <= 0:
         return ""
-    return f"+{past * 1000:.0f} ms" if past < 1 else f"+{lasting(round(past, 1))}"
+    return f"+{past * 1000:.0f} ms" if past < 1 else after(past)
 
 
 def _missing(entries: list[Entry]) -> list[Told]:

@@ -249,6 +249,14 @@ def test_a_timeline_groups_by_echo_and_shows_gaps_where_they_happened(visitor: V
 
 
 @pytest.mark.django_db
+def test_a_gap_in_the_room_is_told_by_its_length_and_not_by_two_moments(visitor: Visitor) -> None:
+    gap = {"from": "2026-01-02T03:04:05.015+00:00", "to": "2026-01-02T03:04:17.5+00:00", "reason": "lost"}
+    told = {"kind": Kind.ROOM, "event_type": "gap", "conversation_ref": "cv_gap", "message": gap}
+    append([Draft(stream="cv_gap", **told)])
+    [line] = visitor("auditor").get("/admin/log/entry/?conversation=cv_gap").context["entries"]
+    assert line["words"] == "for 12.5 s, reason lost"
+
+
 def test_a_timeline_asks_as_much_for_many_entries_as_for_few(visitor: Visitor) -> None:
     client = visitor("auditor")
 

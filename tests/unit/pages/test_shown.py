@@ -8,7 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from echoadmin.pages import without_samples
-from echoadmin.shown import lasting, money, price_words, size, state
+from echoadmin.shown import after, lasting, money, price_words, size, state
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,14 @@ from echoadmin.shown import lasting, money, price_words, size, state
 )
 def test_durations_are_in_human_units(seconds: float | None, words: str) -> None:
     assert lasting(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-0.01, "+0.0 s"), (0.0, "+0.0 s"), (12.44, "+12.4 s"), (59.94, "+59.9 s"), (59.96, "+1:00"), (3725, "+1:02:05")],
+)
+def test_places_in_time_line_up(seconds: float, words: str) -> None:
+    assert after(seconds) == words
 
 
 @pytest.mark.parametrize(("count", "words"), [(None, ""), (12, "12 B"), (2048, "2.0 KB"), (3 * 1024 * 1024, "3.0 MB")])
