@@ -35,7 +35,7 @@ def lasting(seconds: float | None) -> str:
 def after(seconds: float) -> str:
     """A place in time, for a column of them: +0.0 s, +12.4 s, +2:05."""
     seconds = max(0.0, seconds)
-    return f"+{seconds:.1f} s" if seconds < 59.95 else f"+{lasting(seconds)}"
+    return f"+{seconds:.1f} s" if seconds < 59.95 else f"+{lasting(max(60.0, seconds))}"
 
 
 def size(bytes_: int | None) -> str:
