@@ -204,8 +204,20 @@ def test_what_can_be_exported_is_asked_over_the_page(opened: OPEN, told: str) ->
     expect(box).to_be_visible()
     addresses = box.get_by_role("link").evaluate_all("all => all.map((one) => one.href)")
     assert len(addresses) == 3 and all(f"conversation={told}" in one for one in addresses)
-    lines = page.request.get(addresses[0]).text().splitlines()
-    assert any(LINE in line for line in lines)
-    assert faults(page) == []
+    assert any(LINE in line for line in page.request.get(addresses[0]).text().splitlines())
     page.keyboard.press("Escape")
     expect(box).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_over_a_page_or_in_it_is_accessible_and_fits_a_phone(opened: OPEN, told: str, scheme: str) -> None:
+    page = opened(f"{LOG}?conversation={told}&family=echo", width=360, scheme=scheme)
+    expect(page.locator("html.dark")).to_have_count(1 if scheme == "dark" else 0)
+    open_row(page, page.locator("#entries > li", has_text="audio, 5.5 s"))
+    assert faults(page) == []
+    for words in ("+ Filter", "Export…"):
+        page.get_by_role("button", name=words).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert faults(page) == []
+        page.keyboard.press("Escape")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
