@@ -18,8 +18,10 @@ def between(public_id: str, first_n: int, last_n: int) -> list[Told] | None:
     if conversation is None:
         return None
     found: list[Told] = []
-    for item in timeline(conversation, first_n - 1, last_n - first_n + 1).items:
-        if item["type"] == "gap" and _is_news(item["gap"]):
+    items = timeline(conversation, first_n - 1, last_n - first_n + 1).items
+    rooms_own = [item["n"] for item in items if _is_rooms_own(item)]
+    for item in items:
+        if item["type"] == "gap" and _is_news(item["gap"]) and not _is_told(item, rooms_own):
             found.append((item["n"], "gap", _gap_words(item["gap"])))
         elif item["type"] == "filled_in":
             found.append((item["n"], "filled", _filled_words(item)))
@@ -28,6 +30,17 @@ def between(public_id: str, first_n: int, last_n: int) -> list[Told] | None:
 
 def _is_news(gap: dict[str, Any]) -> bool:
     return not gap["expected"] and gap["kind"] not in TOLD_BY_ENTRIES
+
+
+def _is_rooms_own(item: dict[str, Any]) -> bool:
+    """Whether it is the entry by which a room, joined again, tells how long nobody listened."""
+    return bool(item["type"] == "entry" and item["entry"]["kind"] == "room" and item["entry"]["event_type"] == "gap")
+
+
+def _is_told(item: dict[str, Any], rooms_own: list[int]) -> bool:
+    """Whether one of those entries tells this gap already."""
+    gap = item["gap"]
+    return gap["kind"] == GapKind.NOT_IN_ROOM and any((gap["first_n"] or 0) <= n <= item["n"] for n in rooms_own)
 
 
 def _gap_words(gap: dict[str, Any]) -> str:

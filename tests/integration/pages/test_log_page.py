@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -280,3 +281,26 @@ def test_a_conversations_own_gaps_stand_on_its_timeline(visitor: Visitor) -> Non
     blocks = visitor("auditor").get(f"{LOG}timeline/{ref}/").context["line"].blocks
     words = [block.words for block in blocks if block.kind == "gap"]
     assert "3 messages missing (seq 3 to 5)" in words
+
+
+@pytest.mark.django_db
+def test_a_gap_that_the_room_itself_tells_stands_on_the_timeline_once(visitor: Visitor) -> None:
+    ref = make.conversation().public_id
+    began = datetime.now(UTC)
+
+    def room(event_type: str, after: float, **message: Any) -> Draft:
+        at = began + timedelta(seconds=after)
+        message = {"event_type": event_type, **message}
+        columns = {"kind": Kind.ROOM, "event_type": event_type, "conversation_ref": ref, "at": at}
+        return Draft(stream=ref, message=message, **columns)
+
+    lost = {"from": (began + timedelta(seconds=5)).isoformat(), "to": (began + timedelta(seconds=9)).isoformat()}
+    append([room("joined", 0), room("lost", 5), room("gap", 9, reason="room_lost", **lost), room("joined", 9)])
+    append([room("left", 20, reason="stopped"), room("joined", 30)])
+    blocks = visitor("auditor").get(f"{LOG}timeline/{ref}/").context["line"].blocks
+    assert [block.rows[0]["words"] for block in blocks if block.rows and block.rows[0]["event_type"] == "gap"] == [
+        "for 4 s, reason room_lost"
+    ]
+    assert [block.words for block in blocks if block.kind == "gap" and not block.rows] == [
+        "Console not in the room, 10 s (worker_stopped)"
+    ]
