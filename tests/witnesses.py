@@ -6,7 +6,8 @@ is in the log once and in order; what falls into a `gap` is excused. Messages ar
 included.
 
 A number that is no integer may differ in its last bits: daily-python reads them so (0.36.0, measured:
-1795405916.6332061 arrives as 1795405916.633206), before anything of ours can see the text.
+1795405916.6332061 arrives as 1795405916.633206), before anything of ours can see the text. So may an integer beyond 64
+bits, which it reads as such a number.
 
 An echo's messages are in order among themselves and with all other echoes; so are the other interactions among
 themselves, which leave beside an echo whose next chunks are in the log already.
@@ -50,7 +51,8 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, float) and isinstance(other, float) and math.isclose(one, other, rel_tol=LAST_BITS)
+    numbers = isinstance(one, int | float) and isinstance(other, int | float)
+    return numbers and float in (type(one), type(other)) and math.isclose(one, other, rel_tol=LAST_BITS)
 
 
 def samples(messages: Iterable[Any], inference_id: str) -> bytes:
