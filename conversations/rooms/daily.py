@@ -14,6 +14,7 @@ import os
 import ssl
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from typing import Any
 
 from daily import CallClient, Daily, EventHandler
 
-from conversations.rooms import sdk_trace
+from conversations.rooms import sdk_stderr, sdk_trace
 from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Network, Present, StateChanged
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ _initialised = False
 _abandoned: list[
     CallClient
 ] = []  # clients stuck in a call: dropping the last reference would block the thread that does
+_links: weakref.WeakSet[Link] = weakref.WeakSet()  # those that are joined
 
 
 def initialise(*, ca_file: str, bundle_path: Path, trace: bool = False) -> None:
@@ -49,10 +51,18 @@ def initialise(*, ca_file: str, bundle_path: Path, trace: bool = False) -> None:
         if ca_file:
             os.environ["SSL_CERT_FILE"] = str(_merged_bundle(ca_file, bundle_path))
         if not _initialised:
+            sdk_stderr.watch(_unreadable)
             Daily.init()
             _initialised = True
             if not trace:
                 sdk_trace.silence(Path(str(sys.modules["daily.daily"].__file__)))
+
+
+def _unreadable(sender: str) -> None:
+    """The SDK gave a message up; it does not say in which room, so each is asked whether it knows the sender."""
+    logger.warning("Daily's SDK could not read a message from %s", sender or "somebody")
+    for link in list(_links):
+        link.note(Dropped(datetime.now(UTC), 1, "unreadable", sender))
 
 
 def _merged_bundle(ca_file: str, bundle_path: Path) -> Path:
@@ -98,6 +108,11 @@ class Link:
             raise JoinFailed(_kind_of(error), _readable(error))
         local = (data or {}).get("participants", {}).get("local", {})
         self.session_id = str(local.get("id", ""))
+        _links.add(self)
+
+    def note(self, event: Event) -> None:
+        """From any thread: something happened that no callback of this room's client tells."""
+        self._put(event)
 
     def send(self, message: dict[str, Any], done: Callable[[str | None], None]) -> None:
         """Hand one app message to the SDK; `done` gets None or Daily's words, on the loop, later."""
@@ -112,6 +127,7 @@ class Link:
     async def leave(self, timeout: float) -> None:
         """Leave and release, each within `timeout` seconds; a client that hangs is abandoned, never waited for."""
         client, self._client = self._client, None
+        _links.discard(self)
         if client is None:
             return
         left: asyncio.Future[None] = self._loop.create_future()

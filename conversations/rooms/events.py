@@ -52,10 +52,12 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """`count` app messages were given up because the inbox was full."""
+    """`count` app messages were given up: the inbox was full, or the SDK could not read what `sender` sent."""
 
     at: datetime
     count: int
+    reason: str = "inbox_full"
+    sender: str = ""
 
 
 Event = Heard | Present | Left | StateChanged | Network | Dropped

@@ -54,6 +54,10 @@ class People:
         """Seconds since a replica that is there, and sends heartbeats, was heard; 0 for any other."""
         return now - self._heard_at if self.replica_id is not None and self._heartbeats > 1 else 0.0
 
+    def knows(self, participant_id: str) -> bool:
+        """Whether it is one of those here."""
+        return participant_id in self._people
+
     def name(self, participant_id: str) -> str | None:
         """What a participant calls itself."""
         return self._people.get(participant_id, {}).get("name") or None

@@ -274,10 +274,14 @@ class LiveRoom:
             case Network():
                 self._network(event)
             case Dropped():
-                facts = {"count": event.count, "reason": "inbox_full"}
-                self.log.later([self.log.draft("dropped", facts, is_error=True)])
+                self._dropped(event)
             case _:
                 logger.debug("%s: %s", self.public_id, event)
+
+    def _dropped(self, event: Dropped) -> None:
+        if not event.sender or self.people.knows(event.sender):
+            facts = {"count": event.count, "reason": event.reason}
+            self.log.later([self.log.draft("dropped", facts, is_error=True, sender=event.sender or None)])
 
     def _network(self, event: Network) -> None:
         if event.event == "interrupted":

@@ -1,4 +1,4 @@
-"""Whatever JSON somebody sends into a room is in the log, once and in order, unchanged: from the twin's socket to the row."""
+"""Whatever JSON somebody sends into a room is in the log, once, in order, unchanged: from the socket to the row."""
 
 from __future__ import annotations
 
