@@ -66,6 +66,9 @@ def _unreadable(sender: str) -> None:
 
 
 def _merged_bundle(ca_file: str, bundle_path: Path) -> Path:
+    if not Path(ca_file).is_file():
+        told = "start the twin, or name its file (manage.py twin --print-ca) in DAILY_CA_FILE"
+        raise FileNotFoundError(f"there is no CA file {ca_file}: {told}")
     own = Path(ca_file).read_bytes()
     system = ssl.get_default_verify_paths()
     found = next(

@@ -28,6 +28,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/twin/rooms", rooms),
         web.get("/twin/rooms/{id}/messages", messages),
         web.post("/twin/rooms/{id}/messages", utter),
+        web.put("/twin/rooms/{id}/chatter", chatter),
         web.get("/twin/bill", bill),
         web.get("/twin/webhooks", webhooks),
         web.get("/twin/limits", limits),
@@ -132,6 +133,19 @@ async def utter(request: web.Request) -> web.Response:
     if not opened.replica.utter(await _json(request)):
         return _error(409, "The replica is not in the room.")
     return web.json_response({"n": opened.room.number}, status=201)
+
+
+async def chatter(request: web.Request) -> web.Response:
+    """Load: the replica sends ``per_second`` messages from now on, beside all else; 0 ends that."""
+    opened, given = request.app[VENDOR].open.get(request.match_info["id"]), await _json(request)
+    per_second = given.get("per_second") if isinstance(given, dict) else None
+    if isinstance(per_second, bool) or not isinstance(per_second, int | float) or not 0 <= per_second <= 1000:
+        return _error(400, "`per_second` is a number from 0 to 1000.")
+    if opened is None:
+        return _error(404, "No such room is open.")
+    if not opened.replica.chatter(per_second):
+        return _error(409, "The replica is not in the room.")
+    return web.json_response({"per_second": per_second})
 
 
 def _message(row: Message, *, omit_audio: bool) -> str:

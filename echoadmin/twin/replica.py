@@ -27,6 +27,7 @@ class Replica:
         self.speaker = Speaker(room.conversation, speed, room.number, self._send, on_said)
         self._work: list[asyncio.Task[None]] = []
         self._attempt = 0
+        self._chatter: asyncio.Task[None] | None = None
 
     @property
     def conversation(self) -> Conversation:
@@ -116,6 +117,32 @@ class Replica:
         if self._self:
             self.room.send(self._self, "*", message)
         return self.present
+
+    def chatter(self, per_second: float) -> bool:
+        """From now on send so many messages a second beside all else, evenly; 0 ends that."""
+        if self._chatter is not None:
+            self._chatter.cancel()
+            self._chatter = None
+        if self._self and per_second > 0:
+            self._chatter = asyncio.create_task(self._chat(1 / per_second))
+            self._chatter.add_done_callback(_complain)
+            self._work.append(self._chatter)
+        return self.present
+
+    async def _chat(self, every: float) -> None:
+        number, began = 0, time.monotonic()
+        while True:
+            number += 1
+            properties = {"speech": f"Chatter number {number}.", "number": number}
+            self._send(
+                {
+                    "message_type": "conversation",
+                    "event_type": "conversation.chatter",
+                    **self._ours(),
+                    "properties": properties,
+                }
+            )
+            await asyncio.sleep(began + number * every - time.monotonic())
 
     def greet(self, text: str) -> None:
         """Say the greeting of a full pipeline."""

@@ -36,7 +36,7 @@ class Command(BaseCommand):
             connection.close()
             name = options["name"] or settings.WORKER or claims.name_of_this_process()
             asyncio.run(self._run(name, options["capacity"]))
-        except (NameTaken, WrongMode) as reason:
+        except (NameTaken, WrongMode, FileNotFoundError) as reason:
             raise CommandError(str(reason)) from reason
 
     async def _run(self, name: str, capacity: int | None) -> None:
