@@ -30,6 +30,9 @@ contracts: $(INSTALLED)/requirements-dev.txt ## which part may import which
 bench: $(INSTALLED)/requirements-dev.txt ## how fast an echo is sent, beside the plain Flask way
 	@exec $(PYTHON) tests/benchmarks/send_path.py $(ARGS)
 
+soak: $(INSTALLED)/requirements-dev.txt ## memory, threads and handles after 500 joins and eight hours of heartbeats
+	@exec $(PYTHON) tests/acceptance/soak.py $(ARGS)
+
 fidelity: $(INSTALLED)/requirements-dev.txt ## other people's clients against the twin
 	@exec $(PYTHON) tests/acceptance/fidelity/run.py
 
@@ -50,4 +53,4 @@ $(INSTALLED)/%: %
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
 
-.PHONY: help run test lint types contracts bench fidelity
+.PHONY: help run test lint types contracts bench soak fidelity
