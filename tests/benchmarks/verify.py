@@ -85,7 +85,7 @@ def settle(database_url: str) -> None:
     else:
         os.environ["DATABASE_URL"] = database_url
     os.environ.setdefault("ECHOADMIN_SECRET_KEY", "only for a made-up log, nobody signs in here: 0123456789abcdef")
-    os.environ.setdefault("ECHOADMIN_SIGNING_KEY", "b25seSBmb3IgYSBtYWRlLXVwIGxvZzogMDEyMzQ1Njc=")
+    os.environ.setdefault("ECHOADMIN_SIGNING_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
     os.environ.setdefault("LOG_LEVEL", "ERROR")
 
 
