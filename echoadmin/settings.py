@@ -170,8 +170,13 @@ DATABASE_URL = env.secret("DATABASE_URL")
 DATABASES: dict[str, Any]
 if DATABASE_URL:
     DATABASES = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+    given = DATABASES["default"].get("OPTIONS", {})
+    # A process that stands still in a transaction (SIGSTOP, a paused machine, a dead host) holds locks that others wait
+    # for: PostgreSQL ends its session when it has been silent for as long as it takes to count as dead.
+    stands_still = f"-c idle_in_transaction_session_timeout={max(5, WORKER_LEASE):g}s"
     DATABASES["default"]["OPTIONS"] = {
-        **DATABASES["default"].get("OPTIONS", {}),
+        **given,
+        "options": f"{given.get('options', '')} {stands_still}".strip(),
         "pool": {
             "min_size": 2,
             "max_size": env.integer("DATABASE_POOL", 20, 4, 500),

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from conversations import outbox
 from conversations.models import Worker
@@ -24,6 +24,8 @@ R = TypeVar("R")
 
 Guard = Callable[[], bool | list[Draft]]
 """What a write is conditional on, and changes beside its entries; a list brings further entries (see `Unit`)."""
+
+AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 class TenureLost(Exception):
@@ -46,7 +48,7 @@ class Desk:
         def careful() -> R:
             try:
                 return call(*args, **kwargs)
-            except (OperationalError, InterfaceError):
+            except AWAY:
                 connection.close()  # the next call opens a new one
                 raise
 
@@ -58,7 +60,7 @@ class Desk:
         while True:
             try:
                 return await self.db(call, *args, **kwargs)
-            except (OperationalError, InterfaceError) as error:
+            except AWAY as error:
                 if not is_passing(error):
                     raise
                 logger.warning("the rooms wait for the database: %s", error)

@@ -11,13 +11,14 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import InterfaceError, InternalError, OperationalError
 
 from echoadmin.log.clips import insert_clip, stored_time
 from echoadmin.log.models import PART_BYTES
 from echoadmin.log.writer.drafts import Refused, Unit, Written
 from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, prepare, row
 
+IDLE_TOO_LONG = "25P03"  # PostgreSQL ended the session: this process stood still in a transaction, which held locks
 GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
 
@@ -61,9 +62,11 @@ class _Batch:
 
 def is_passing(error: BaseException) -> bool:
     """Whether `error` speaks of the database's state (away, busy, full), so that the same can work later."""
+    cause = error.__cause__
+    if isinstance(error, InternalError):
+        return getattr(cause, "sqlstate", None) == IDLE_TOO_LONG
     if not isinstance(error, OperationalError | InterfaceError):
         return False
-    cause = error.__cause__
     sqlite_code = getattr(cause, "sqlite_errorcode", None)
     if sqlite_code is not None:
         return sqlite_code & 0xFF != 1  # SQLITE_ERROR: the statement itself is wrong

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.backends.utils import CursorWrapper
 
@@ -267,6 +268,36 @@ def test_a_connection_that_the_server_ends_is_replaced_and_nothing_is_lost(write
         future.result(30)
     assert numbers("cv_1") == [1, 2]
     assert Entry.objects.count() == 3
+
+
+@only_on_postgresql
+def test_a_writer_that_stood_still_in_its_transaction_lets_go_of_its_locks_and_stores_everything_afterwards(
+    writer: Writer,
+) -> None:
+    append([draft("cv_1")])
+    inside, go_on, tries = threading.Event(), threading.Event(), []
+
+    def stand_still(cursor: CursorWrapper) -> bool:
+        tries.append(True)
+        if len(tries) == 1:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '200ms'")  # seconds, in the settings
+            cursor.execute("SELECT 1 FROM log_stream WHERE public_id = 'cv_1' FOR UPDATE")
+            inside.set()
+            go_on.wait(20)
+        return True
+
+    late = writer.put(Unit([draft("cv_1")], guard=stand_still))
+    assert inside.wait(20)
+    append([draft("cv_1")])  # waits for the lock until the database has ended the session that holds it
+    go_on.set()
+    assert [written.n for written in late.result(30)] == [3]
+
+
+@only_on_postgresql
+def test_no_session_may_stand_still_in_a_transaction_for_longer_than_a_lease() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'")
+        assert cursor.fetchone()[0] == max(5, settings.WORKER_LEASE) * 1000
 
 
 @only_on_postgresql
