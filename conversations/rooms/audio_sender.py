@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from conversations import audio, interactions, outbox
-from conversations.models import Echo
+from conversations.models import Echo, EchoState
 from conversations.rooms.clip_reader import STALLED, Chunk, ClipReader
 from conversations.rooms.ends import completion_missing, room_lost, send_failed
 from conversations.rooms.pace import Pace
@@ -99,7 +99,7 @@ async def say_audio(sender: EchoSender, echo: Echo) -> None:
     length = audio.seconds(reader.read_bytes, rate)
     if await _settled(sender, echo, delivery, length):
         await sender.follow(echo, out, length)
-    elif delivery.began and not out.stopped:
+    if delivery.began and not out.stopped and (sender.stop is None or sender.stop.state == EchoState.UNCONFIRMED):
         await room.interactions.interrupt_soon("The replica would wait for the rest of an audio echo.")
 
 

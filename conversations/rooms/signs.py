@@ -40,6 +40,11 @@ class Signs:
         named = set(ns)
         self._unproven = deque(one for one in self._unproven if one[1] not in named)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether there are messages that the room may not have had."""
+        return bool(self._unproven)
+
     def unproven(self) -> list[int]:
         """Messages that the room may never have had, each told once."""
         ns = [n for _, n in self._unproven]
