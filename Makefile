@@ -36,6 +36,9 @@ soak: $(INSTALLED)/requirements-dev.txt ## memory, threads and handles after 500
 fidelity: $(INSTALLED)/requirements-dev.txt ## other people's clients against the twin
 	@exec $(PYTHON) tests/acceptance/fidelity/run.py
 
+chaos: $(INSTALLED)/requirements-dev.txt ## kill, stop and cut off real processes at random, and compare three witnesses (docs/chaos.md)
+	@exec $(PYTHON) -m tests.acceptance.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(EMBEDDED),--embedded)
+
 # Installed again only when the file has changed. Python 3.11 is what the tests run on; any newer one will do.
 $(INSTALLED)/%: %
 	@if [ ! -x $(PYTHON) ]; then \
@@ -53,4 +56,4 @@ $(INSTALLED)/%: %
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
 
-.PHONY: help run test lint types contracts bench soak fidelity
+.PHONY: help run test lint types contracts bench soak fidelity chaos

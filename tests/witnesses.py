@@ -36,7 +36,7 @@ def differences(entries: Shown, record: Record) -> list[str]:
     """What the two witnesses don't agree on, in words; empty when they agree."""
     entries = sorted(entries, key=lambda entry: entry["n"])
     return [
-        *_gapless(entries),
+        *gapless(entries),
         *_outbound(entries, record, echoes=True),
         *_outbound(entries, record, echoes=False),
         *_inbound(entries, record),
@@ -88,7 +88,7 @@ def _get(url: str, key: str = "") -> Any:
         return json.loads(answer.read())
 
 
-def _gapless(entries: Shown) -> list[str]:
+def gapless(entries: Shown) -> list[str]:
     numbers = [entry["n"] for entry in entries]
     if numbers == list(range(1, len(numbers) + 1)):
         return []
@@ -96,30 +96,30 @@ def _gapless(entries: Shown) -> list[str]:
 
 
 def _outbound(entries: Shown, record: Record, *, echoes: bool) -> list[str]:
-    doubted = _named(entries, "uncertain")
-    never = _named(entries, "not_sent")
+    doubted = named(entries, "uncertain")
+    never = named(entries, "not_sent")
     carried = [
-        row["message"] for row in record if row["from_name"].startswith(OURS) and _is_echo(row["message"]) is echoes
+        row["message"] for row in record if row["from_name"].startswith(OURS) and is_echo(row["message"]) is echoes
     ]
     at = 0
     problems: list[str] = []
     for entry in entries:
-        if not _is_app_message(entry, "out") or entry["n"] in never or _is_echo(entry["message"]) is not echoes:
+        if not is_app_message(entry, "out") or entry["n"] in never or is_echo(entry["message"]) is not echoes:
             continue
         if at < len(carried) and same(entry["message"], carried[at]):
             at += 1
         elif entry["n"] not in doubted:
-            there = _brief(carried[at]) if at < len(carried) else "nothing more"
-            problems.append(f"the log's {entry['n']} is {_brief(entry['message'])}, the room has {there}")
+            there = brief(carried[at]) if at < len(carried) else "nothing more"
+            problems.append(f"the log's {entry['n']} is {brief(entry['message'])}, the room has {there}")
             break
     if not problems and at < len(carried):
-        problems.append(f"the room has {len(carried) - at} messages that the log has not, first {_brief(carried[at])}")
+        problems.append(f"the room has {len(carried) - at} messages that the log has not, first {brief(carried[at])}")
     return problems
 
 
 def _inbound(entries: Shown, record: Record) -> list[str]:
     # A successor hears its predecessor's last messages, which are in the log as outbound ones already.
-    mine = [entry for entry in entries if _is_app_message(entry, "in")]
+    mine = [entry for entry in entries if is_app_message(entry, "in")]
     heard = [entry for entry in mine if not (entry["sender_name"] or "").startswith(OURS)]
     present = _present(entries)
     others = [row for row in record if not row["from_name"].startswith(OURS)]
@@ -129,9 +129,9 @@ def _inbound(entries: Shown, record: Record) -> list[str]:
         if at < len(heard) and same(heard[at]["message"], row["message"]):
             at += 1
         elif any(start <= row["at"] <= end for start, end in present):
-            problems.append(f"the log lacks what {row['from_name'] or 'somebody'} sent: {_brief(row['message'])}")
+            problems.append(f"the log lacks what {row['from_name'] or 'somebody'} sent: {brief(row['message'])}")
     if at < len(heard):
-        problems.append(f"the log has what nobody sent, or out of order: {_brief(heard[at]['message'])}")
+        problems.append(f"the log has what nobody sent, or out of order: {brief(heard[at]['message'])}")
     return problems
 
 
@@ -144,20 +144,20 @@ def _present(entries: Shown) -> list[tuple[float, float]]:
             continue
         end: float | None = None
         if entry["event_type"] == "left":
-            end = _seconds(entry["at"])
+            end = seconds(entry["at"])
         elif entry["event_type"] == "gap":
-            end = _seconds(entry["message"]["from"])
+            end = seconds(entry["message"]["from"])
         if end is not None and since is not None:
             spans.append((since, end - NEAR))
-            since = _seconds(entry["message"]["to"]) if entry["event_type"] == "gap" else None
+            since = seconds(entry["message"]["to"]) if entry["event_type"] == "gap" else None
         elif entry["event_type"] == "joined":
-            since = _seconds(entry["at"])
+            since = seconds(entry["at"])
     if since is not None:
         spans.append((since, float("inf")))
     return spans
 
 
-def _named(entries: Shown, event_type: str) -> set[int]:
+def named(entries: Shown, event_type: str) -> set[int]:
     """The numbers of entries that `not_sent` or `uncertain` entries name."""
     return {
         n
@@ -168,18 +168,18 @@ def _named(entries: Shown, event_type: str) -> set[int]:
     }
 
 
-def _is_app_message(entry: dict[str, Any], direction: str) -> bool:
+def is_app_message(entry: dict[str, Any], direction: str) -> bool:
     return entry["kind"] == "app_message" and entry["direction"] == direction
 
 
-def _is_echo(message: Any) -> bool:
+def is_echo(message: Any) -> bool:
     return isinstance(message, dict) and message.get("event_type") == "conversation.echo"
 
 
-def _brief(message: Any) -> str:
+def brief(message: Any) -> str:
     text = json.dumps(message, sort_keys=True)
     return text if len(text) <= 200 else f"{text[:160]} … {text[-40:]}"
 
 
-def _seconds(at: str) -> float:
+def seconds(at: str) -> float:
     return datetime.fromisoformat(at).timestamp()

@@ -57,7 +57,7 @@ class Killing:
 
     def _check_gap(self) -> None:
         [gap] = [one for one in self.call.entries() if one["kind"] == "room" and one["event_type"] == "gap"]
-        start, end = (witnesses._seconds(gap["message"][name]) for name in ("from", "to"))
+        start, end = (witnesses.seconds(gap["message"][name]) for name in ("from", "to"))
         assert start <= self.killed_at and end <= self.back_at + 1
         blind = [row for row in self.call.record() if self.killed_at < row["at"] < start]
         assert not blind, "nothing fell between the kill and the gap's beginning"

@@ -1,0 +1,162 @@
+"""The log against the twin's record of what each room carried: nothing missing, nothing doubled, all in order."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Any
+
+from tests import witnesses
+from tests.acceptance.chaos.checks.finding import Check
+from tests.acceptance.chaos.evidence import Evidence, Story
+from tests.acceptance.chaos.scene import Blow
+
+BEFORE_A_KILL = float(os.environ.get("CHAOS_BEFORE_KILL", "0.05"))
+"""s: what came so shortly before may have been in memory alone. A machine that has much else to do needs more."""
+ON_ITS_WAY = 2.0  # s: what came so shortly before the log was read may not be in it yet
+SHOWN = 5  # of each conversation's problems of one sort
+
+
+def outbound_agrees(evidence: Evidence) -> Check:
+    """What the log has sent, without `not_sent`, is what the room carried; `uncertain` may be missing, or late."""
+    problems = [problem for story in evidence.stories for problem in _outbound_of(story)]
+    mine = [entry for story in evidence.stories for entry in story.entries if witnesses.is_app_message(entry, "out")]
+    never = sum(len(witnesses.named(story.entries, "not_sent")) for story in evidence.stories)
+    doubted = sum(len(witnesses.named(story.entries, "uncertain")) for story in evidence.stories)
+    told = f"{len(mine)} messages out, of which {never} not sent and {doubted} uncertain"
+    return Check("what was sent is in the log once and in order", told, problems)
+
+
+def inbound_agrees(evidence: Evidence) -> Check:
+    """What others sent is in the log once and in order, but for what a gap that a blow made covers."""
+    problems, excused, longest, heard = [], 0, 0.0, 0
+    for story in evidence.stories:
+        heard += len(_heard(story))
+        missing, wrong = _align(story)
+        problems += [f"{story.name}: {one}" for one in wrong[:SHOWN]]
+        blamed = [(row, _blow(story, row, evidence.blows)) for row in missing]
+        unexcused = [_lacks(row, evidence.blows) for row, blow in blamed if blow is None]
+        problems += [f"{story.name}: {one}" for one in unexcused[:SHOWN]]
+        excused += len(missing) - len(unexcused)
+        longest = max([longest, *(blow.began - row["at"] for row, blow in blamed if blow is not None)])
+    before = f", the earliest {longest * 1000:.0f} ms before the act" if longest else ""
+    told = f"{heard} messages in; {excused} missed in gaps that acts made{before}"
+    return Check("what was heard is in the log once and in order", told, problems)
+
+
+def streams_are_gapless(evidence: Evidence) -> Check:
+    """1, 2, 3 … in each conversation's stream."""
+    problems = [f"{story.name}: {one}" for story in evidence.stories for one in witnesses.gapless(story.entries)]
+    return Check("each stream's numbers are gapless", f"{len(evidence.stories)} streams", problems)
+
+
+def _outbound_of(story: Story) -> Iterator[str]:
+    for echoes in (True, False):
+        carried = deque(
+            _canonical(row["message"])
+            for row in story.record
+            if row["from_name"].startswith(witnesses.OURS) and witnesses.is_echo(row["message"]) is echoes
+        )
+        yield from (f"{story.name}: {one}" for one in _compared(_logged(story, echoes=echoes), carried))
+
+
+def _logged(story: Story, *, echoes: bool) -> list[tuple[int, str, bool]]:
+    """Number, message and whether it is uncertain, of each that the room is to have had from us."""
+    never, doubted = witnesses.named(story.entries, "not_sent"), witnesses.named(story.entries, "uncertain")
+    return [
+        (entry["n"], _canonical(entry["message"]), entry["n"] in doubted)
+        for entry in story.entries
+        if witnesses.is_app_message(entry, "out")
+        and entry["n"] not in never
+        and witnesses.is_echo(entry["message"]) is echoes
+    ]
+
+
+def _compared(logged: list[tuple[int, str, bool]], carried: deque[str]) -> Iterator[str]:
+    """An uncertain message may have come late: an SDK keeps what it has while its process is stopped."""
+    loose: Counter[str] = Counter()  # uncertain, and not seen yet
+    lent: Counter[str] = Counter()  # uncertain, and seen: of two equal messages it may be the other that came
+    for n, message, doubted in logged:
+        if not doubted:
+            while carried and carried[0] != message and loose[carried[0]]:
+                loose[carried.popleft()] -= 1
+        if carried and carried[0] == message:
+            carried.popleft()
+            lent[message] += doubted
+        elif doubted:
+            loose[message] += 1
+        elif lent[message]:
+            lent[message] -= 1
+        else:
+            there = _short(carried[0]) if carried else "nothing more"
+            yield f"the log's {n} is {_short(message)}, the room has {there}"
+            return
+    left = Counter(carried) - loose
+    if left:
+        yield f"the room has {left.total()} messages that the log has not, such as {_short(next(iter(left)))}"
+
+
+def _canonical(message: Any) -> str:
+    return json.dumps(message, sort_keys=True)
+
+
+def _short(message: str) -> str:
+    return witnesses.brief(json.loads(message))
+
+
+def _align(story: Story) -> tuple[list[dict[str, Any]], list[str]]:
+    """What the room carried while the log should have heard it, and it is not there; and what is there wrongly."""
+    heard = deque(_heard(story))
+    missing = []
+    for row in story.record:
+        if row["from_name"].startswith(witnesses.OURS):
+            continue
+        if heard and witnesses.same(heard[0]["message"], row["message"]):
+            heard.popleft()
+        elif _first_joined(story) < row["at"] < story.asked_at - ON_ITS_WAY:
+            missing.append(row)
+    wrong = (f"the log's {one['n']} was not sent, or not then: {witnesses.brief(one['message'])}" for one in heard)
+    return missing, list(wrong)
+
+
+def _heard(story: Story) -> list[dict[str, Any]]:
+    """A successor hears its predecessor's last messages, which are in the log as outbound ones already."""
+    mine = [entry for entry in story.entries if witnesses.is_app_message(entry, "in")]
+    return [entry for entry in mine if not (entry["sender_name"] or "").startswith(witnesses.OURS)]
+
+
+def _blow(story: Story, row: dict[str, Any], blows: list[Blow]) -> Blow | None:
+    """The act that excuses a missing message: a gap covers it, and it came while the act lasted, or just before."""
+    at = row["at"]
+    if not any(start - BEFORE_A_KILL <= at <= end + BEFORE_A_KILL for start, end in _gaps(story)):
+        return None
+    return next((blow for blow in blows if blow.began - BEFORE_A_KILL <= at <= blow.ended), None)
+
+
+def _gaps(story: Story) -> Iterator[tuple[float, float]]:
+    """When nobody of ours listened, as the log itself tells: each `gap`, and from each `left` to the next `joined`."""
+    left = None
+    for entry in story.entries:
+        if entry["kind"] != "room":
+            continue
+        if entry["event_type"] == "gap":
+            yield witnesses.seconds(entry["message"]["from"]), witnesses.seconds(entry["message"]["to"])
+        elif entry["event_type"] == "left":
+            left = witnesses.seconds(entry["at"])
+        elif entry["event_type"] == "joined" and left is not None:
+            yield left, witnesses.seconds(entry["at"])
+            left = None
+
+
+def _first_joined(story: Story) -> float:
+    joined = (entry for entry in story.entries if entry["kind"] == "room" and entry["event_type"] == "joined")
+    return min((witnesses.seconds(entry["at"]) for entry in joined), default=float("inf"))
+
+
+def _lacks(row: dict[str, Any], blows: list[Blow]) -> str:
+    """A missing message, and how it lies to the acts around it."""
+    last = max((blow for blow in blows if blow.began - 1 <= row["at"]), key=lambda blow: blow.began, default=None)
+    where = f"{row['at'] - last.began:+.3f} s from: {last.what}" if last else "before anything was done"
+    return f"the log lacks the room's {row['n']} ({where}): {witnesses.brief(row['message'])}"
