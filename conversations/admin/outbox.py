@@ -26,6 +26,7 @@ class SentAdmin(ReadOnlyAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each facet is a count of the whole list
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> Any:

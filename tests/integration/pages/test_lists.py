@@ -117,7 +117,9 @@ def test_no_list_counts_the_log(visitor: Visitor) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["alerts/alert", "deliveries/delivery"])
+@pytest.mark.parametrize(
+    "name", ["alerts/alert", "deliveries/delivery", "conversations/echo", "conversations/interaction"]
+)
 def test_what_grows_without_end_is_not_counted(name: str, visitor: Visitor) -> None:
     LISTS[name](3)
     client, table = visitor("manager"), f"{name.replace('/', '_')}"
