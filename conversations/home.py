@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations.admin.state import room_of
+from conversations.admin.stopping import stop_context
 from conversations.models import Conversation, Echo, Room
 from echoadmin.accounts.roles import may
 from echoadmin.alerts.models import Alert
@@ -38,6 +39,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "today": _today(),
         "may_start": may(request.user, "manager"),
     }
+    context |= stop_context(request) if live else {}
     return context
 
 

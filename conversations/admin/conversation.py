@@ -17,6 +17,7 @@ from conversations import interactions
 from conversations.admin.replaying import ReplayingPaths
 from conversations.admin.speaking import SpeakingPaths
 from conversations.admin.state import page_state, room_of
+from conversations.admin.stopping import StoppingPaths, stop_context
 from conversations.forms import NewConversationForm
 from conversations.models import Conversation
 from conversations.services import mirroring, rooms
@@ -44,7 +45,7 @@ def face_of(row: Conversation) -> Replica | None:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReplayingPaths, SpeakingPaths, CreatedAdmin):
+class ConversationAdmin(ReplayingPaths, SpeakingPaths, StoppingPaths, CreatedAdmin):
     """Conversations: what costs money."""
 
     list_display = (
@@ -54,6 +55,7 @@ class ConversationAdmin(ReplayingPaths, SpeakingPaths, CreatedAdmin):
     list_display_links = ("shown_name",)
     list_filter = ("status", "state", "made_here", "test_mode", "room__state")
     list_select_related = ("persona", "replica", "room")
+    change_list_template = "conversations/conversations.html"
     detail_template = "conversations/conversation.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -93,7 +95,7 @@ class ConversationAdmin(ReplayingPaths, SpeakingPaths, CreatedAdmin):
             "sync_address": reverse("admin:conversations_conversation_sync_all"),
             "may_sync": may(request.user, "manager"),
         }
-        own |= {"add_words": "New conversation"}
+        own |= {"add_words": "New conversation", **stop_context(request)}
         return super().changelist_view(request, own | (extra_context or {}))
 
     def custom_paths(self) -> list[Any]:
@@ -101,6 +103,8 @@ class ConversationAdmin(ReplayingPaths, SpeakingPaths, CreatedAdmin):
         return [
             *super().custom_paths(),
             ("sync/", "sync_all", self.sync_all),
+            ("stop/", "stop", self.stop_view),
+            ("stopped/<int:n>/", "stopped", self.stopped_view),
             (one + "join/", "join", self.join),
             (one + "leave/", "leave", self.leave),
             (one + "end/", "end", self.end),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from conversations import between, naming  # noqa: F401 - what the log shows of conversations
-from conversations.api import conversations, echoes, lists, record, streamed
+from conversations.api import conversations, echoes, lists, record, stopping, streamed
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -29,5 +29,6 @@ urlpatterns = [
     path(f"{ONE}timeline/", record.ConversationTimeline.as_view()),
     path(f"{ONE}gaps/", record.ConversationGaps.as_view()),
     path("entries/gaps/", record.AllGaps.as_view()),
+    path("stop/", stopping.Stop.as_view()),
     path("workers/", lists.WorkerList.as_view()),
 ]

@@ -61,6 +61,7 @@ def test_a_key_that_opens_nothing_is_401(db: None) -> None:
         ("post", "/api/v1/conversations/x/interactions/", "operator"),
         ("delete", "/api/v1/conversations/x/echoes/y/", "operator"),
         ("post", "/api/v1/conversations/x/echoes/y/again/", "operator"),
+        ("post", "/api/v1/stop/", "operator"),
         ("get", "/api/v1/conversations/x/", "auditor"),
     ],
 )
