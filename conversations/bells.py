@@ -48,6 +48,11 @@ def ring_room(conversation_id: int, about: str) -> None:
     ring(_room_bell(conversation_id, None, about))
 
 
+def ring_worker_on_commit(worker: str) -> None:
+    """After the commit: tell a worker that something else is wanted of it."""
+    transaction.on_commit(lambda: ring(_room_bell(0, worker, ROOM)), robust=True)
+
+
 def ring_tail(stream: str) -> None:
     """Tell the readers of a stream that it grew, or that an echo of its conversation changed."""
     ring(_group(tail_group(stream), {"type": "tail.grew", "stream": stream}))

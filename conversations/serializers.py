@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from conversations.models import Conversation, Echo, Interaction, Room, Worker
+from conversations.services.workers import rooms_of
 from personas.serializers import MirroredSerializer, told
 
 
@@ -172,10 +174,13 @@ class WorkerSerializer(serializers.Serializer[Any]):
     host = serializers.CharField()
     pid = serializers.IntegerField()
     version = serializers.CharField()
+    state = serializers.CharField(source="life", help_text="alive, draining, stale (its lease ran out) or stopped.")
     capacity = serializers.IntegerField(help_text="Rooms.")
     rooms = serializers.IntegerField(source="held", help_text="Rooms that it holds now.")
-    draining = serializers.BooleanField()
+    drain_wanted = serializers.BooleanField(help_text="Somebody wants it to give its rooms away.")
+    draining = serializers.BooleanField(help_text="It takes no further room.")
     alive = serializers.SerializerMethodField()
+    lease_left = serializers.FloatField(help_text="Seconds; negative once its rooms are anybody's.")
     started_at = serializers.DateTimeField()
     lease_until = serializers.DateTimeField()
     stopped_at = serializers.DateTimeField(allow_null=True)
@@ -183,6 +188,31 @@ class WorkerSerializer(serializers.Serializer[Any]):
     def get_alive(self, row: Worker) -> bool:
         """Whether its lease lasts."""
         return row.stopped_at is None and row.lease_until > timezone.now()
+
+
+class HeldRoomSerializer(serializers.Serializer[Any]):
+    """A room that a worker holds."""
+
+    conversation = serializers.CharField(source="conversation.public_id", help_text="Our id.")
+    conversation_id = serializers.CharField(source="conversation.upstream_id", allow_null=True, help_text="Tavus's.")
+    name = serializers.CharField(source="conversation.name")
+    wanted = serializers.CharField()
+    state = serializers.CharField()
+    replica_present = serializers.BooleanField()
+    joined_at = serializers.DateTimeField(allow_null=True)
+    last_seen_at = serializers.DateTimeField(allow_null=True)
+    error = serializers.CharField()
+
+
+class OneWorkerSerializer(WorkerSerializer):
+    """A worker with the rooms that it holds, at most 1,000 of them."""
+
+    holds = serializers.SerializerMethodField()
+
+    @extend_schema_field(HeldRoomSerializer(many=True))
+    def get_holds(self, row: Worker) -> Any:
+        """Its rooms."""
+        return HeldRoomSerializer(rooms_of(row)[:1000], many=True).data
 
 
 _ECHO = EchoSerializer()  # one for all: to make one takes longer than to use it

@@ -37,10 +37,7 @@ class DutyAdmin(ReadOnlyAdmin):
     @display(description="State")
     def shown_state(self, row: Duty) -> SafeString:
         """running, failed (its last run), due, or waiting."""
-        now = timezone.now()
-        if row.holder and row.lease_until and row.lease_until > now:
-            return state("running")
-        return state("failed" if row.last_error else "due" if row.next_run_at <= now else "waiting")
+        return state(row.standing)
 
     @display(description="Every", ordering="every")
     def shown_every(self, row: Duty) -> str:
@@ -75,6 +72,8 @@ class DutyAdmin(ReadOnlyAdmin):
             ("Took", lasting(row.last_seconds)),
             ("Next run", when(row.next_run_at)),
             ("Held by", row.holder),
+            ("Lease until", when(row.lease_until)),
+            ("Runs", f"{row.runs:,}, {row.errors:,} of them failed"),
             ("Result", row.last_result),
             ("Error", row.last_error),
         ]

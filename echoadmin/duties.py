@@ -35,6 +35,8 @@ class Duty(models.Model):
     last_seconds = models.FloatField(null=True, blank=True)
     last_result = models.CharField(max_length=500, blank=True, default="")
     last_error = models.TextField(blank=True, default="")
+    runs = models.BigIntegerField(default=0, db_default=0)
+    errors = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name_plural = "duties"
@@ -42,6 +44,14 @@ class Duty(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def standing(self) -> str:
+        """running, failed (its last run), due, or waiting."""
+        now = timezone.now()
+        if self.holder and self.lease_until and self.lease_until > now:
+            return "running"
+        return "failed" if self.last_error else "due" if self.next_run_at <= now else "waiting"
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,8 @@ def perform(held: Duty) -> None:
         last_seconds=time.monotonic() - started,
         last_result=result[:500],
         last_error=error,
+        runs=F("runs") + 1,
+        errors=F("errors") + (1 if error else 0),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -17,33 +17,43 @@ from rest_framework.views import APIView
 from echoadmin import __version__
 from echoadmin.accounts.permissions import Auditor
 
+Read = Callable[[], Mapping[Any, float]]
+"""The value of the label, or a tuple of values of several, → the number."""
+
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
 
 
 class _Gauges(Collector):
     """Looks at the database, or wherever a gauge looks, when it is asked and not before."""
 
-    def __init__(self, name: str, documentation: str, label: str, read: Callable[[], dict[str, float]]) -> None:
-        self.name, self.documentation, self.label, self.read = name, documentation, label, read
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], read: Read, counts: bool) -> None:
+        self.name, self.documentation, self.labels, self.read, self.counts = name, documentation, labels, read, counts
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """One sample for each value of the label."""
-        family = GaugeMetricFamily(self.name, self.documentation, labels=[self.label])
+    def collect(self) -> Iterable[Metric]:
+        """One sample for each value of the label, or of the labels together."""
+        family = self._family()
         for value, number in self.read().items():
-            family.add_metric([value], number)
+            family.add_metric([value] if isinstance(value, str) else list(value), number)
         yield family
 
-    def describe(self) -> Iterable[GaugeMetricFamily]:
+    def describe(self) -> Iterable[Metric]:
         """Its name, without a look: registering reads nothing."""
-        yield GaugeMetricFamily(self.name, self.documentation, labels=[self.label])
+        yield self._family()
+
+    def _family(self) -> GaugeMetricFamily | CounterMetricFamily:
+        kind = CounterMetricFamily if self.counts else GaugeMetricFamily
+        return kind(self.name, self.documentation, labels=self.labels)
 
 
-def register(name: str, documentation: str, *, label: str, read: Callable[[], dict[str, float]]) -> Collector:
-    """Show a gauge: `read` gives its number for each value of `label`, and is called at each look at /metrics.
+def register(
+    name: str, documentation: str, *, label: str | Sequence[str], read: Read, counts: bool = False
+) -> Collector:
+    """Show a gauge, or a counter (`counts`: it only ever grows): `read` gives its number for each value of `label`, or
+    for each tuple of values of several, and is called at each look at /metrics.
 
     What it returns can be handed to REGISTRY.unregister.
     """
-    gauges = _Gauges(name, documentation, label, read)
+    gauges = _Gauges(name, documentation, [label] if isinstance(label, str) else label, read, counts)
     REGISTRY.register(gauges)
     return gauges
 

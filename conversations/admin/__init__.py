@@ -3,6 +3,7 @@
 from conversations.admin.conversation import ConversationAdmin
 from conversations.admin.gaps import GapAdmin
 from conversations.admin.outbox import EchoAdmin, InteractionAdmin
-from conversations.admin.rooms import RoomAdmin, WorkerAdmin
+from conversations.admin.rooms import RoomAdmin
+from conversations.admin.workers import WorkerAdmin
 
 __all__ = ["ConversationAdmin", "EchoAdmin", "GapAdmin", "InteractionAdmin", "RoomAdmin", "WorkerAdmin"]

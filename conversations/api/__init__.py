@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from conversations import between, naming  # noqa: F401 - what the log shows of conversations
-from conversations.api import conversations, echoes, lists, record, stopping, streamed
+from conversations.api import conversations, echoes, lists, record, stopping, streamed, workers
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -30,5 +30,8 @@ urlpatterns = [
     path(f"{ONE}gaps/", record.ConversationGaps.as_view()),
     path("entries/gaps/", record.AllGaps.as_view()),
     path("stop/", stopping.Stop.as_view()),
-    path("workers/", lists.WorkerList.as_view()),
+    path("workers/", workers.WorkerList.as_view()),
+    path("workers/<str:name>/", workers.WorkerOne.as_view()),
+    path("workers/<str:name>/drain/", workers.WorkerDrain.as_view()),
+    path("workers/<str:name>/resume/", workers.WorkerResume.as_view()),
 ]

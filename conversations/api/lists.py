@@ -1,17 +1,12 @@
-"""The lists beside: a conversation's messages and entries, and the workers."""
+"""The lists beside: a conversation's messages and entries."""
 
 from __future__ import annotations
 
-from django.db.models import Count, Q, QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversations.api.conversations import one
-from conversations.models import RoomState, Worker
-from conversations.serializers import WorkerSerializer
-from echoadmin.api.paging import Pages
 from echoadmin.api.views import View
 from echoadmin.log.api import AUDIO, FILTERS, TAIL, EntryPage, stream_page
 from echoadmin.log.models import Kind
@@ -33,18 +28,3 @@ class ConversationEntries(View):
     def get(self, request: Request, any_id: str) -> Response:
         """Those with `n` above `?after=`; ask again with the last `n`."""
         return stream_page(request, one(any_id).public_id, None, audio=False)
-
-
-@extend_schema(tags=["operations"])
-class WorkerList(View, generics.ListAPIView[Worker]):
-    """The processes that hold rooms, newest first."""
-
-    serializer_class = WorkerSerializer
-    pagination_class = Pages
-    filter_backends = []
-    queryset = Worker.objects.none()
-
-    def get_queryset(self) -> QuerySet[Worker]:
-        """With the number of rooms that each holds."""
-        held = Count("rooms", filter=~Q(rooms__state=RoomState.IDLE))
-        return Worker.objects.annotate(held=held).order_by("-id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 
 class Worker(models.Model):
@@ -13,7 +14,10 @@ class Worker(models.Model):
     pid = models.IntegerField()
     version = models.CharField(max_length=40, blank=True, default="")
     capacity = models.IntegerField(default=100)
-    draining = models.BooleanField(default=False)
+    drain_wanted = models.BooleanField(
+        default=False, db_default=False
+    )  # what people ask for; the process obeys at its next look
+    draining = models.BooleanField(default=False)  # what is: it takes no further room
     started_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
@@ -23,6 +27,20 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def life(self) -> str:
+        """alive, draining (or asked to), stopped, or stale: it did not say goodbye, and its lease has run out."""
+        if self.stopped_at:
+            return "stopped"
+        if self.lease_left <= 0:
+            return "stale"
+        return "draining" if self.draining or self.drain_wanted else "alive"
+
+    @property
+    def lease_left(self) -> float:
+        """Seconds until its rooms are anybody's, unless it says that it lives; negative once they are."""
+        return (self.lease_until - timezone.now()).total_seconds()
 
 
 class Wanted(models.TextChoices):

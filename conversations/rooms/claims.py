@@ -65,7 +65,8 @@ def register(name: str, *, capacity: int, version: str) -> Worker:
             )
         now = timezone.now()
         row.host, row.pid, row.version, row.capacity = HOST, os.getpid(), version, capacity
-        row.draining, row.started_at, row.stopped_at, row.lease_until = False, now, None, now
+        row.drain_wanted = row.draining = False
+        row.started_at, row.stopped_at, row.lease_until = now, None, now
         row.save()
         Room.objects.filter(worker=row).update(
             worker=None, epoch=F("epoch") + 1
@@ -109,9 +110,20 @@ def drain(worker_id: int) -> None:
     Worker.objects.filter(pk=worker_id, host=HOST, pid=os.getpid()).update(draining=True)
 
 
+def take_again(worker_id: int) -> None:
+    """From now on it takes rooms again."""
+    Worker.objects.filter(pk=worker_id, host=HOST, pid=os.getpid()).update(draining=False)
+
+
+def is_to_drain(worker_id: int) -> bool:
+    """Whether somebody wants this worker to give its rooms away."""
+    return bool(Worker.objects.filter(pk=worker_id).values_list("drain_wanted", flat=True).first())
+
+
 def has_successor(worker: Worker) -> bool:
     """Whether another worker lives that has room for one more."""
-    others = Worker.objects.filter(stopped_at__isnull=True, draining=False, lease_until__gt=Now()).exclude(pk=worker.pk)
+    stays = {"stopped_at": None, "draining": False, "drain_wanted": False}
+    others = Worker.objects.filter(**stays, lease_until__gt=Now()).exclude(pk=worker.pk)
     free = others.exclude(pk__in=_dead_here(worker)).annotate(held=Count("rooms")).filter(held__lt=F("capacity"))
     return free.exists()
 

@@ -15,7 +15,7 @@ from conversations.rooms import claims
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk
 from conversations.rooms.events import Event, Link
-from conversations.rooms.leaving import drain
+from conversations.rooms.leaving import drain, stay
 from conversations.rooms.room import LiveRoom
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,9 @@ class Keeper:
         self.rooms: dict[int, LiveRoom] = {}
         self.stopping = False
         self.draining = False
+        self.drained = asyncio.Event()  # every room is another worker's, or left
+        self._ends = False  # the process does, whatever anybody wants of it
+        self._obeying: asyncio.Task[None] | None = None
         self.desk = desk_for(self)
 
     @property
@@ -67,16 +70,49 @@ class Keeper:
             renewing.cancel()
 
     async def drain(self) -> None:
-        """Take no further room, and give those that are held to other workers, each after the echo in hand."""
+        """For good: the process ends. Take no further room, and give those that are held to other workers, each after
+        the echo in hand."""
+        self._ends = True
+        await self._hand_over_all()
+
+    async def _hand_over_all(self) -> None:
         self.draining = True
         await self.desk.insist(claims.drain, self.worker.pk)
         while self.rooms:
-            await asyncio.gather(*(drain(room) for room in self.rooms.values()), *self._tasks.values())
+            handing = [asyncio.create_task(drain(room)) for room in self.rooms.values()]
+            try:
+                await asyncio.wait([*handing, *self._tasks.values()])
+            finally:  # rooms are taken again: what has not begun to be left stays
+                for task in handing:
+                    task.cancel()
+            for task in handing:
+                task.result()
+        self.drained.set()
+
+    async def _obey(self) -> None:
+        """What a person wants of this worker: give its rooms away, or take rooms again."""
+        if self._ends or self.stopping:
+            return
+        wanted = await self.desk.db(claims.is_to_drain, self.worker.pk)
+        if self._obeying is not None and self._obeying.done() and not self.drained.is_set():
+            logger.error("the rooms could not be given away: %s", self._obeying.exception())
+            self._obeying = None
+        if wanted and self._obeying is None:
+            self._obeying = asyncio.create_task(self._hand_over_all(), name="draining")
+        elif not wanted and self._obeying is not None:
+            await self.desk.db(claims.take_again, self.worker.pk)
+            self._obeying.cancel()
+            self._obeying, self.draining = None, False
+            self.drained.clear()
+            for room in self.rooms.values():
+                stay(room)
 
     async def stop(self, timeout: float) -> None:
         """Leave every room, within `timeout` seconds, and give the lease back."""
         self.stopping = True
         self._wake.set()
+        if self._obeying is not None:
+            self._obeying.cancel()
         for room in self.rooms.values():
             room.close("stopped")
         if self._tasks:
@@ -87,6 +123,7 @@ class Keeper:
         await self.desk.db(claims.retire, self.worker.pk)
 
     async def _look(self) -> None:
+        await self._obey()
         rooms = [room for room in self.rooms.values() if not room.released]
         found = await self.desk.db(claims.look, [room.tenure for room in rooms]) if rooms else {}
         for room in rooms:

@@ -47,6 +47,13 @@ async def drain(room: LiveRoom) -> None:
     room.close("handed_over" if successor and room.link is not None else "stopped")
 
 
+def stay(room: LiveRoom) -> None:
+    """It is not left after all, if that has not begun."""
+    if room.closing is None:
+        room.draining = False
+        room.echoes.stir()
+
+
 async def _hand_over(room: LiveRoom) -> None:
     """Give the room back and stay in the call until another worker is in it: it is never empty of us."""
     await room.desk.write(

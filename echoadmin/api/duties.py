@@ -16,13 +16,17 @@ class DutySerializer(serializers.Serializer[Any]):
     """A duty."""
 
     name = serializers.CharField()
+    state = serializers.CharField(source="standing", help_text="running, failed (its last run), due or waiting.")
     every = serializers.SerializerMethodField()
     next_run_at = serializers.DateTimeField()
     holder = serializers.CharField(help_text="The worker that is at it now.")
+    lease_until = serializers.DateTimeField(allow_null=True, help_text="Until when it is the holder's alone.")
     last_run_at = serializers.DateTimeField(allow_null=True)
     last_seconds = serializers.FloatField(allow_null=True)
     last_result = serializers.CharField()
     last_error = serializers.CharField()
+    runs = serializers.IntegerField(help_text="So far.")
+    errors = serializers.IntegerField(help_text="How many of those failed.")  # type: ignore[assignment]
 
     def get_every(self, row: Duty) -> float:
         """Seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from typing import Any
 
 from django.conf import settings
@@ -40,7 +41,8 @@ class Command(BaseCommand):
             raise CommandError(str(reason)) from reason
 
     async def _run(self, name: str, capacity: int | None) -> None:
-        """Until a signal comes; then rooms are handed over, and at a second one left at once."""
+        """Until a signal comes, or somebody drains it by page or REST; then rooms are handed over, and at a (second)
+        signal left at once."""
         signals: asyncio.Queue[None] = asyncio.Queue()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, None)
@@ -48,12 +50,17 @@ class Command(BaseCommand):
         spare_what_is_loaded()
         self.stdout.write(f"worker {worker.row.name} is ready; Ctrl-C drains it, twice stops it")
         try:
-            await signals.get()
+            await _first_of(signals.get(), worker.keeper.drained.wait())
             self.stdout.write(f"worker {worker.row.name} hands over {len(worker.keeper.rooms)} rooms")
-            draining, again = asyncio.create_task(worker.drain()), asyncio.create_task(signals.get())
-            await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (draining, again):
-                task.cancel()
+            await _first_of(signals.get(), worker.drain())
         finally:
             await stop_worker()
         self.stdout.write(f"worker {worker.row.name} has left its rooms")
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Until one of them is done; the others are given up."""
+    tasks = {asyncio.create_task(one) for one in waits}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
