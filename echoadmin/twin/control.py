@@ -15,6 +15,7 @@ from aiohttp import web
 from . import VERSION
 from .conversation import Conversation
 from .faults import BadFault, Fault, read_fault
+from .rehearsals import REHEARSALS
 from .store import Message
 from .tavus_api.access import VENDOR, Handler
 from .vendor import Vendor
@@ -34,6 +35,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/twin/limits", limits),
         web.put("/twin/limits", set_limits),
         web.get("/twin/faults", faults),
+        web.get("/twin/faults/rehearsals", rehearsals),
         web.post("/twin/faults", add_fault),
         web.put("/twin/faults", replace_faults),
         web.delete("/twin/faults", clear_faults),
@@ -220,6 +222,11 @@ def _wrong_limit(name: str, value: Any) -> str | None:
 
 async def faults(request: web.Request) -> web.Response:
     return web.json_response(request.app[VENDOR].faults.describe())
+
+
+async def rehearsals(request: web.Request) -> web.Response:
+    """Faults that are worth rehearsing: what each does, and what a client should make of it."""
+    return web.json_response([one.describe() for one in REHEARSALS])
 
 
 async def add_fault(request: web.Request) -> web.Response:

@@ -54,6 +54,7 @@ class Client:
         self._socket = socket
         self._transport = transport
         self._outbox: asyncio.Queue[str | int] = asyncio.Queue()
+        self._stalled_until = 0.0
         self.sender = asyncio.create_task(self._send_on())
 
     def send(self, frame: str) -> None:
@@ -71,9 +72,20 @@ class Client:
         if isinstance(self._transport, asyncio.Transport):
             self._transport.abort()
 
+    def stall(self, seconds: float) -> None:
+        """Carry nothing for so long, in either direction: the connection stays open."""
+        self._stalled_until = asyncio.get_running_loop().time() + seconds
+
+    async def flowing(self) -> None:
+        """Wait until it carries something."""
+        left = self._stalled_until - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
+
     async def _send_on(self) -> None:
         try:
             while isinstance(frame := await self._outbox.get(), str):
+                await self.flowing()
                 await self._socket.send_str(frame)
             await self._socket.close(code=frame)
         except (ConnectionError, RuntimeError):
@@ -86,6 +98,7 @@ class DailyRooms:
     def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
         self._refused: OrderedDict[str, Fault] = OrderedDict()
+        self._hanging: OrderedDict[str, None] = OrderedDict()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer anything that the SDK asks for."""
@@ -94,6 +107,10 @@ class DailyRooms:
         found = LOOKUP.search(request.path)
         if not found:
             return web.json_response({"error": "not-found"}, status=404)
+        if self.vendor.faults.holds("away", found["room"]):
+            if request.transport:
+                request.transport.abort()
+            return web.Response()
         if found["what"] == "ice":
             return web.json_response({"iceConfig": {"iceServers": []}})
         return self._check(request, found["domain"], found["room"])
@@ -126,6 +143,15 @@ class DailyRooms:
             }
         )
 
+    def _hangs(self, name: str, participant: Participant) -> bool:
+        """Whether this join is never answered; the same id trying again is the same join."""
+        hangs = participant.id in self._hanging
+        if not hangs and self.vendor.faults.take("join_hangs", name, participant.name):
+            hangs, self._hanging[participant.id] = True, None
+            if len(self._hanging) > REFUSALS_REMEMBERED:
+                self._hanging.popitem(last=False)
+        return hangs
+
     def _refusal(self, session: str, name: str) -> Fault | None:
         """Return the fault that refuses this join. The SDK asks three times for one join, and that is one refusal."""
         fault = self._refused.get(session) or self.vendor.faults.take("refuse_join", name)
@@ -145,6 +171,7 @@ class DailyRooms:
                 frame = await socket.receive(timeout=SILENCE_LIMIT)
                 if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
+                await client.flowing()
                 here = self._frame(client, here, _read(frame.data))
         except TimeoutError:
             client.cut()
@@ -186,6 +213,11 @@ class DailyRooms:
         participant = Participant(
             identity, {**(presence if isinstance(presence, dict) else {}), "id": identity}, time.time()
         )
+        if self.vendor.faults.holds("away", name, participant.name):
+            client.cut()
+            return None
+        if self._hangs(name, participant):
+            return None
         participant.socket = client
         others = [other.presence for other in room.participants.values() if other.id != identity]
         client.send(

@@ -2,8 +2,10 @@
 
 A fault is used up after ``count`` times, or stays until it is cleared when ``count`` is null. It may be meant for one
 ``conversation_id``, one ``participant`` (by name), or, of Tavus's answers, one ``method`` or ``path`` (the beginning).
+One that ``LASTS`` is not counted: it holds for its ``seconds``, or until it is cleared.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,8 +13,12 @@ from typing import Any
 from .conversation import new_id
 from .store import Store
 
-TAVUS = ("delay", "status", "html", "cut", "maker_changes")
-ROOM = ("drop_socket", "close_frame", "refuse_join", "replica_absent", "replica_late", "replica_leaving")
+TAVUS = ("delay", "status", "html", "cut", "half", "maker_changes")
+ROOM = (
+    "drop_socket", "close_frame", "away", "stalled", "refuse_join", "join_hangs",
+    "replica_absent", "replica_late", "replica_twice", "replica_silent", "replica_leaving",
+)  # fmt: skip
+LASTS = ("away",)
 DEFAULT_STATUS = {"status": 500, "html": 502}
 
 
@@ -38,6 +44,7 @@ class Fault:
     code: int = 1011
     error: str | None = None
     used: int = 0
+    since: float = field(default_factory=time.time)
     id: str = field(default_factory=lambda: new_id("f"))
 
     def fits_room(self, kind: str, conversation_id: str, participant: str | None) -> bool:
@@ -46,6 +53,11 @@ class Fault:
             and self.conversation_id in (None, conversation_id)
             and (self.participant is None or self.participant == participant)
         )
+
+    @property
+    def over(self) -> bool:
+        """Whether its time has passed, of one that lasts."""
+        return self.kind in LASTS and time.time() > self.since + self.seconds
 
     def fits_request(self, method: str, path: str) -> bool:
         return (
@@ -60,7 +72,7 @@ def read_fault(given: Any) -> Fault:
     """Build a fault from a request's JSON. Raises :class:`BadFault`."""
     if not isinstance(given, dict):
         raise BadFault("A fault is a JSON object with at least a kind.")
-    known = set(Fault.__dataclass_fields__) - {"id", "used"}
+    known = set(Fault.__dataclass_fields__) - {"id", "used", "since"}
     if strangers := sorted(set(given) - known):
         raise BadFault(f"Unknown field {strangers[0]!r}; a fault has: {', '.join(sorted(known))}.")
     if given.get("kind") not in (*TAVUS, *ROOM):
@@ -110,6 +122,7 @@ class Faults:
         self.on_added: Callable[[Fault], None] = lambda _: None
 
     def describe(self) -> list[dict[str, Any]]:
+        self._forget_those_over()
         return [asdict(fault) for fault in self._armed.values()]
 
     def add(self, fault: Fault) -> None:
@@ -130,6 +143,15 @@ class Faults:
         return self._use(
             next((f for f in self._armed.values() if f.fits_room(kind, conversation_id, participant)), None)
         )
+
+    def holds(self, kind: str, conversation_id: str, participant: str | None = None) -> bool:
+        """Whether a fault that lasts holds now for a room; it is not counted."""
+        self._forget_those_over()
+        return any(fault.fits_room(kind, conversation_id, participant) for fault in self._armed.values())
+
+    def _forget_those_over(self) -> None:
+        for key in [fault.id for fault in self._armed.values() if fault.over]:
+            self.clear(key)
 
     def take_for_request(self, method: str, path: str, kinds: tuple[str, ...] = TAVUS) -> Fault | None:
         """Return the first fault for a Tavus request that fits, and count it."""

@@ -24,6 +24,8 @@ class Replica:
         self._persona = persona
         self._heartbeat_every = heartbeat_every
         self._self: Participant | None = None
+        self._second_self: Participant | None = None
+        self.beats = True
         self.speaker = Speaker(room.conversation, speed, room.number, self._send, on_said)
         self._work: list[asyncio.Task[None]] = []
         self._attempt = 0
@@ -43,6 +45,17 @@ class Replica:
 
     def arrive(self) -> None:
         """Join the room, say so, and begin to listen."""
+        self._self = self._participant()
+        self.room.hears = self.hear
+        self.room.join(self._self)
+        replica_id = self.conversation.replica_id
+        self._system("system.replica_joined", {"replica_id": replica_id})
+        self._system("system.pal_joined", {"face_id": replica_id})
+        self._work = [asyncio.create_task(self.speaker.speak_on()), asyncio.create_task(self._beat())]
+        for task in self._work:
+            task.add_done_callback(_complain)
+
+    def _participant(self) -> Participant:
         now = time.time()
         identity = str(uuid.uuid4())
         presence = {
@@ -53,15 +66,17 @@ class Replica:
             "joinedAt": int(now * 1000),
             "permissions": {"hasPresence": True, "canSend": True},
         }
-        self._self = Participant(identity, presence, now, is_replica=True)
-        self.room.hears = self.hear
-        self.room.join(self._self)
-        replica_id = self.conversation.replica_id
-        self._system("system.replica_joined", {"replica_id": replica_id})
-        self._system("system.pal_joined", {"face_id": replica_id})
-        self._work = [asyncio.create_task(self.speaker.speak_on()), asyncio.create_task(self._beat())]
-        for task in self._work:
-            task.add_done_callback(_complain)
+        return Participant(identity, presence, now, is_replica=True)
+
+    def arrive_again(self) -> None:
+        """Join a second time, beside itself: the newcomer says that it joined, and hears nothing."""
+        if self._self is None or self._second_self is not None:
+            return
+        self._second_self = self._participant()
+        self._second_self.hears = False
+        self.room.join(self._second_self)
+        about = {"message_type": "system", **self._ours(), "properties": {"replica_id": self.conversation.replica_id}}
+        self.room.send(self._second_self, "*", {"event_type": "system.replica_joined", **about})
 
     def leave(self) -> None:
         """Leave the room, in the middle of a word if need be."""
@@ -71,7 +86,9 @@ class Replica:
         if self._self:
             self.room.hears = None
             self.room.leave(self._self)
-        self._self = None
+        if self._second_self:
+            self.room.leave(self._second_self)
+        self._self = self._second_self = None
         self.speaker.forget()
 
     def shut_down(self, reason: str) -> None:
@@ -82,7 +99,7 @@ class Replica:
 
     def show_presence(self) -> None:
         """Beat once, so that whoever came late sees the replica without waiting."""
-        if self._self:
+        if self._self and self.beats:
             self._attempt += 1
             self._system("system.replica_present", {"attempt": self._attempt})
             self._system("system.pal_present", {"attempt": self._attempt})

@@ -22,6 +22,7 @@ class Socket(Protocol):
     def send(self, frame: str) -> None: ...
     def close(self, code: int) -> None: ...
     def cut(self) -> None: ...
+    def stall(self, seconds: float) -> None: ...
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Participant:
     presence: dict[str, Any]
     joined_at: float
     is_replica: bool = False
+    hears: bool = True  # not so the second self of a replica that joined twice
     socket: Socket | None = None
     forget: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -126,7 +128,7 @@ class Room:
                     continue
                 if other.socket:
                     other.socket.send(frame)
-                elif other.is_replica and self.hears:
+                elif other.is_replica and other.hears and self.hears:
                     self.hears(sender, message, flags)
         self._record(sender, to, body, flags)
 

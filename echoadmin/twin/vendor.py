@@ -218,8 +218,9 @@ class Vendor:
         opened.replica.arrive()
         self.event(conversation, "system.replica_joined", {"replica_id": conversation.replica_id})
         self.event(conversation, "system.pal_joined", {"face_id": conversation.replica_id})
-        if leaving := self.faults.take("replica_leaving", conversation.conversation_id):
-            opened.later(leaving.seconds, opened.replica.leave)
+        for kind in ("replica_twice", "replica_silent", "replica_leaving"):
+            if fault := self.faults.take(kind, conversation.conversation_id):
+                self._spoil(opened, fault)
         if opened.room.people:
             self._greet(opened)
 
@@ -249,19 +250,32 @@ class Vendor:
     def _apply_fault(self, fault: Fault) -> None:
         """Carry out at once what a new fault does to rooms that are open already."""
         for key, opened in list(self.open.items()):
-            if fault.kind == "replica_leaving" and opened.replica.present and self.faults.take(fault.kind, key):
-                opened.later(fault.seconds, opened.replica.leave)
-            elif fault.kind in ("drop_socket", "close_frame"):
+            if fault.kind in ("replica_twice", "replica_silent", "replica_leaving"):
+                if opened.replica.present and self.faults.take(fault.kind, key):
+                    self._spoil(opened, fault)
+            elif fault.kind in ("drop_socket", "close_frame", "stalled", "away"):
                 for participant in opened.room.people:
                     self.break_socket(key, participant)
 
+    def _spoil(self, opened: OpenRoom, fault: Fault) -> None:
+        replica = opened.replica
+        if fault.kind == "replica_twice":
+            replica.arrive_again()
+        elif fault.kind == "replica_silent":
+            replica.beats = False
+        else:
+            opened.later(fault.seconds, replica.leave)
+
     def break_socket(self, conversation_id: str, participant: Participant) -> None:
-        """Drop a participant's socket, or close it, where a fault says so."""
+        """Drop a participant's socket, close it, or have it carry nothing, where a fault says so."""
         socket = participant.socket
         if socket is None:
             return
-        if self.faults.take("drop_socket", conversation_id, participant.name):
+        away = self.faults.holds("away", conversation_id, participant.name)
+        if away or self.faults.take("drop_socket", conversation_id, participant.name):
             socket.cut()
+        elif fault := self.faults.take("stalled", conversation_id, participant.name):
+            socket.stall(fault.seconds)
         elif fault := self.faults.take("close_frame", conversation_id, participant.name):
             socket.close(fault.code)
 

@@ -59,12 +59,26 @@ async def go_wrong(request: web.Request, handler: Handler) -> web.StreamResponse
     faults = request.app[VENDOR].faults
     if delay := faults.take_for_request(request.method, request.path, ("delay",)):
         await asyncio.sleep(delay.seconds)
-    fault = faults.take_for_request(request.method, request.path, ("status", "html", "cut"))
+    fault = faults.take_for_request(request.method, request.path, ("status", "html", "cut", "half"))
     if fault is None:
         return await handler(request)
+    if fault.kind == "half":
+        return await _half_of(request, await handler(request))
     if fault.when == "after":
         await handler(request)
     return _wrong_answer(request, fault)
+
+
+async def _half_of(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
+    """Send the head and half of the body, then cut the connection: the work is done, and the answer can't be read."""
+    body = whole.body if isinstance(whole, web.Response) and isinstance(whole.body, bytes) else b"{}"
+    headers = {"Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(body))}
+    answer = web.StreamResponse(status=whole.status, headers=headers)
+    await answer.prepare(request)
+    await answer.write(body[: len(body) // 2])
+    if request.transport:
+        request.transport.close()
+    return answer
 
 
 def _wrong_answer(request: web.Request, fault: Fault) -> web.StreamResponse:

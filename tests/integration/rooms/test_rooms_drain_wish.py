@@ -71,6 +71,7 @@ def test_a_wish_that_is_withdrawn_before_the_echo_in_hand_has_ended_changes_noth
     until(lambda: not row_of(worker).draining, "it takes rooms again")
     room.until_state(said, "spoken")
     room.until_state(queued, "spoken")
+    room.until_state(room.say("And what was asked for later."), "spoken")
     assert (room.row.worker_id, room.row.epoch) == (worker.row.pk, epoch)
     assert not room.facts("left")
 
