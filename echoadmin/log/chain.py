@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -62,20 +62,31 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON; log strings, numbers, lists and objects")
 
 
-_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain).encode
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def _quick_encoder() -> Callable[[Any], str]:
+    """What the encoder does, without making the C encoder anew for each message: that is a third of the time."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _ENCODER.encode
+    encode = make(None, _plain, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, False)
+    return lambda obj: "".join(encode(obj, 0))
+
+
+_ENCODE = _quick_encoder()
 
 
 def canonical(obj: Any) -> str:
     """`obj` as JSON in its one form: keys sorted, nothing between tokens, ASCII with \\u escapes.
 
     JSON has no NaN and no infinities, and Python reads no integer of over 4,300 digits: those become the strings
-    "NaN", "Infinity", "-Infinity" and "0x…". Keys must be strings. Raises TypeError for what has no form in JSON.
+    "NaN", "Infinity", "-Infinity" and "0x…". Keys must be strings. Raises TypeError for what has no form in JSON, and
+    RecursionError for what holds itself.
     """
     try:
         return _ENCODE(obj)
-    except ValueError as error:
-        if "Circular" in str(error):
-            raise
+    except ValueError:
         return _ENCODE(_speakable(obj))
 
 

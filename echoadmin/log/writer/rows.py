@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -31,8 +30,7 @@ _NULL = (None, "null")
 _NO_AUDIO = '"audio":null'
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A draft with all that does not depend on its place in its stream."""
 
     draft: Draft

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -34,13 +34,13 @@ class Ready:
     """A unit whose entries are prepared."""
 
     unit: Unit
-    given: list[Prepared]
-    found: list[Prepared] = field(default_factory=list)  # what the guard brought, this time
+    given: Sequence[Prepared]
+    found: Sequence[Prepared] = ()  # what the guard brought, this time
 
     @property
-    def entries(self) -> list[Prepared]:
+    def entries(self) -> Sequence[Prepared]:
         """All of them, in order."""
-        return [*self.given, *self.found]
+        return [*self.given, *self.found] if self.found else self.given
 
 
 @dataclass(slots=True)
@@ -55,6 +55,7 @@ class _Head:
 @dataclass(slots=True)
 class _Batch:
     heads: dict[str, _Head]
+    next_id: int | None  # of an entry, where the database's ids are known before
     rows: list[list[Any]] = field(default_factory=list)
     samples: list[tuple[list[Any], Prepared]] = field(default_factory=list)
     bodies: list[tuple[int, int, str]] = field(default_factory=list)
@@ -83,14 +84,12 @@ def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> list[Outco
     with connection.cursor() as cursor:
         outcomes = _run_guards(cursor, ready)
         passed = [at for at, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
-        batch = _Batch(_lock_streams(cursor, {entry.draft.stream for at in passed for entry in ready[at].entries}))
+        streams = {entry.draft.stream for at in passed for entry in ready[at].entries}
+        batch = _Batch(_lock_streams(cursor, streams), _next_id(cursor) if streams else None)
         now = datetime.now(UTC)
         for at in passed:
             outcomes[at] = _chain(cursor, ready[at], batch, now)
-        first_id = _insert(cursor, batch)
-    if first_id is not None:
-        ids = iter(range(first_id, first_id + len(batch.rows)))
-        outcomes = [_with_ids(outcome, ids) for outcome in outcomes]
+        _insert(cursor, batch)
     return outcomes
 
 
@@ -127,7 +126,7 @@ def _run_guard(cursor: CursorWrapper, ready: Ready) -> Exception | None:
             answer = ready.unit.guard(cursor)
             if answer is False:
                 raise Refused("the unit's guard said no: nothing of it was written")
-            ready.found = [prepare(draft) for draft in answer] if isinstance(answer, list) else []
+            ready.found = [prepare(draft) for draft in answer] if isinstance(answer, list) else ()
     except Exception as error:
         if is_passing(error):
             raise
@@ -156,46 +155,60 @@ def _select_heads(cursor: CursorWrapper, public_ids: set[str]) -> dict[str, _Hea
     return {public_id: _Head(id_, n, bytes(last)) for public_id, id_, n, last in cursor.fetchall()}
 
 
+def _next_id(cursor: CursorWrapper) -> int | None:
+    """On SQLite a writing transaction is alone, and AUTOINCREMENT goes on from here (sqlite.org/autoinc.html)."""
+    if cursor.db.vendor == "postgresql":
+        return None
+    cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log_entry'")
+    found = cursor.fetchone()
+    return (found[0] if found else 0) + 1
+
+
 def _chain(cursor: CursorWrapper, ready: Ready, batch: _Batch, now: datetime) -> Outcome:
     """Numbers the unit's entries and runs its `after`; the batch grows only if that works."""
-    heads: dict[str, _Head] = {}
-    rows: list[list[Any]] = []
-    written: list[Written] = []
-    entries = ready.entries
-    for entry in entries:
-        name = entry.draft.stream
-        head = heads.get(name) or batch.heads[name]
-        values, digest = row(entry, head.id, head.n + 1, head.digest, now)
-        heads[name] = _Head(head.id, head.n + 1, digest)
-        rows.append(values)
-        written.append(Written(None, name, head.n + 1, digest))
-    if ready.unit.after is not None:
-        try:
-            with transaction.atomic(using=cursor.db.alias):
-                ready.unit.after(cursor, written)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            return error
-    _add(batch, entries, rows, heads)
+    entries, after = ready.entries, ready.unit.after
+    if after is None:
+        return _add(batch, entries, now)
+    heads = {name: replace(head) for name, head in batch.heads.items()}
+    sizes, next_id = [len(grown) for grown in (batch.rows, batch.samples, batch.bodies)], batch.next_id
+    written = _add(batch, entries, now)
+    try:
+        with transaction.atomic(using=cursor.db.alias):
+            after(cursor, written)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        batch.heads, batch.next_id = heads, next_id
+        for grown, size in zip((batch.rows, batch.samples, batch.bodies), sizes, strict=True):
+            del grown[size:]  # type: ignore[attr-defined]
+        return error
     return written
 
 
-def _add(batch: _Batch, entries: list[Prepared], rows: list[list[Any]], heads: dict[str, _Head]) -> None:
-    batch.heads |= heads
-    batch.rows += rows
-    for entry, values in zip(entries, rows, strict=True):
+def _add(batch: _Batch, entries: Sequence[Prepared], now: datetime) -> list[Written]:
+    written: list[Written] = []
+    id_ = batch.next_id
+    for entry in entries:
+        stream = entry.draft.stream
+        head = batch.heads[stream]
+        head.n += 1
+        values, head.digest = row(entry, head.id, head.n, head.digest, now)
+        batch.rows.append(values)
         if entry.samples is not None:
             batch.samples.append((values, entry))
         if len(entry.body) > PART_BYTES:
             batch.bodies.append((values[STREAM], values[N], entry.body))
             values[BODY] = None
+        written.append(Written(id_, stream, head.n, head.digest))
+        id_ = None if id_ is None else id_ + 1
+    batch.next_id = id_
+    return written
 
 
-def _insert(cursor: CursorWrapper, batch: _Batch) -> int | None:
-    """Puts everything into the database, the entries last. Returns the first one's id where it is known."""
+def _insert(cursor: CursorWrapper, batch: _Batch) -> None:
+    """Puts everything into the database, the entries last."""
     if not batch.rows:
-        return None
+        return
     for values, entry in batch.samples:
         values[CLIP_ID] = insert_clip(cursor, _sample_rate(entry.draft.message), entry.samples or b"")
     if batch.bodies:
@@ -211,20 +224,8 @@ def _insert(cursor: CursorWrapper, batch: _Batch) -> int | None:
         with cursor.db.wrap_database_errors, cursor.copy(COPY) as copy:
             for values in batch.rows:
                 copy.write_row(values)
-        return None
+        return
     cursor.executemany(INSERT, batch.rows)
-    if cursor.db.vendor == "postgresql":
-        return None
-    # SQLite's writer is alone and its ids grow by one: the last one tells all.
-    cursor.execute("SELECT last_insert_rowid()")
-    last: int = cursor.fetchone()[0]
-    return last - len(batch.rows) + 1
-
-
-def _with_ids(outcome: Outcome, ids: Any) -> Outcome:
-    if isinstance(outcome, Exception):
-        return outcome
-    return [Written(next(ids), one.stream, one.n, one.digest) for one in outcome]
 
 
 def _sample_rate(message: Any) -> int:
