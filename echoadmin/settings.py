@@ -130,8 +130,10 @@ INSTALLED_APPS = [
     "personas",
     "conversations",
 ]
+ADMIN_PAGES: list[str] = []  # modules of URLs that an app adds under /admin/
 if SANDBOX:
     INSTALLED_APPS.append("echoadmin.sandbox")
+    ADMIN_PAGES.append("echoadmin.sandbox.urls")
 
 MIDDLEWARE = [
     "echoadmin.request_ids.request_ids",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -11,6 +12,9 @@ from conversations.webhooks import receive
 from echoadmin.metrics import Metrics
 
 urlpatterns = [
+    *(
+        path("admin/", include(module)) for module in settings.ADMIN_PAGES
+    ),  # before the admin's own, which takes the rest
     path("admin/", admin.site.urls),
     path("metrics", Metrics.as_view(), name="metrics"),
     path("webhooks/tavus/<str:secret>/", receive),
