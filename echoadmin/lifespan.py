@@ -72,6 +72,19 @@ def _show(worker: RunningWorker, running: AsyncExitStack) -> None:
         read=lambda: {worker.row.name: worker.writer.waiting},
     )
     running.callback(REGISTRY.unregister, waiting)
+    _show_spool(worker, running)
+
+
+def _show_spool(worker: RunningWorker, running: AsyncExitStack) -> None:
+    writer, name = worker.writer, worker.row.name
+    gauges: dict[str, tuple[str, Callable[[], float]]] = {
+        "echoadmin_log_spooled": ("Entries in the spool that is in use.", lambda: writer.spooled),
+        "echoadmin_log_spool_bytes": ("Bytes of the spool not taken in yet.", lambda: writer.spool_bytes),
+        "echoadmin_log_lost": ("Entries lost since the start: spool and memory were full.", lambda: writer.lost),
+    }
+    for gauge, (documentation, read) in gauges.items():
+        shown = metrics.register(gauge, documentation, label="worker", read=lambda read=read: {name: read()})  # type: ignore[misc]
+        running.callback(REGISTRY.unregister, shown)
 
 
 def _trouble_of(worker: RunningWorker) -> str:

@@ -85,6 +85,7 @@ SIGNING_KEY_GIVEN = bool(env.secret("ECHOADMIN_SIGNING_KEY"))
 SIGNING_KEY = env.secret("ECHOADMIN_SIGNING_KEY") or env.secret_file(DATA / "signing_key", env.new_signing_key)
 OLD_SIGNING_KEYS = env.words("ECHOADMIN_OLD_SIGNING_KEYS")  # public ones, base64: what they signed is still trusted
 LOG_CHECKPOINT_ENTRIES = env.integer("LOG_CHECKPOINT_ENTRIES", 10_000, 1, 10_000_000)  # or an hour, what comes first
+LOG_SPOOL_MB = env.number("LOG_SPOOL_MB", 512, 1, 1_000_000)  # of entries that wait for the database, of each worker
 LOG_KEPT_APART = (  # families and kinds of entries
     *("presence", "speaking", "utterance", "echo", "tool", "context"),
     *("room", "app_message", "upstream", "webhook", "operator"),

@@ -16,7 +16,7 @@ from conversations.models import Echo, EchoState
 from conversations.rooms.clip_reader import STALLED, Chunk, ClipReader
 from conversations.rooms.ends import completion_missing, room_lost, send_failed
 from conversations.rooms.pace import Pace
-from echoadmin.log.writer import Draft
+from echoadmin.log.writer import Draft, Number
 
 if TYPE_CHECKING:
     from conversations.rooms.echo_sender import EchoSender
@@ -31,7 +31,7 @@ class Logged:
     """A chunk whose entry is durable: message, its number in the log, when it leaves (the loop's clock)."""
 
     message: dict[str, Any]
-    n: int
+    n: Number
     departure: float
 
 
@@ -42,8 +42,8 @@ class Delivery:
     room: LiveRoom
     link: Link | None
     taken: int = 0  # completed without error
-    open: set[int] = field(default_factory=set)  # handed over, and not completed yet
-    unsent: list[int] = field(default_factory=list)  # never handed over, or refused
+    open: set[Number] = field(default_factory=set)  # handed over, and not completed yet
+    unsent: list[Number] = field(default_factory=list)  # never handed over, or refused
     error: str | None = None  # of the first that was refused
     stuck: bool = False  # no completion came for too long
     failed: BaseException | None = None  # of the logging side
@@ -124,7 +124,7 @@ async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: 
     await sender.until(lambda: not delivery.open or delivery.lost or delivery.stuck, settings.ECHO_COMPLETION_DEADLINE)
     if delivery.unsent:
         reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
-        await room.log.not_sent(echo, sorted(delivery.unsent), reason, detail=delivery.error or "")
+        await room.log.not_sent(echo, delivery.unsent, reason, detail=delivery.error or "")
     if delivery.error is not None:
         await sender.end(echo, send_failed(delivery.error), sent=delivery.taken)
         room.send_error(delivery.error, delivery.link)
@@ -216,7 +216,7 @@ async def _log(
         claim = partial(outbox.claim_echo, room.tenure, echo.pk, chunks=len(chunks))
     else:
         claim = partial(outbox.claim_more, room.tenure, echo.pk, chunks=len(chunks), sent=delivery.taken)
-    written = await room.log.claim(drafts, claim)
+    written = await room.log.claim(drafts, claim, goes_on=index > 0)
     if written is None:
         return None
     return [

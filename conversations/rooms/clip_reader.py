@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from conversations.models import Echo
@@ -12,7 +15,10 @@ from conversations.rooms.desk import Desk
 from echoadmin.log import clips
 from echoadmin.log.models import Clip
 
-READ_AHEAD = 960_000  # bytes: 20 s at 24 kHz
+logger = logging.getLogger(__name__)
+
+READ_AHEAD = 1_440_000  # bytes: 30 s at 24 kHz
+ENOUGH = READ_AHEAD * 3 // 4  # below it is read on already: the database may go away, and what is being said goes on
 STALLED = "stream_stalled"  # the reason of an echo that was closed for its sender
 
 
@@ -41,6 +47,7 @@ class ClipReader:
         self._size = 0
         self.finished = False
         self.stalled = False
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def read_bytes(self) -> int:
@@ -50,7 +57,9 @@ class ClipReader:
     async def take(self, most: int) -> list[Chunk]:
         """Up to `most` chunks; none when the samples for one are not there yet."""
         if self._left <= self._chunk_bytes * most:
-            await self._desk.insist(self._fill)
+            await self._read_now()
+        elif self._left < ENOUGH and self.closed and self._at + self._left < self._size:
+            self._read_soon()
         taken: list[Chunk] = []
         while len(taken) < most and not self.finished:
             # A full chunk leaves only when something is known to follow it, for the last one must say so.
@@ -86,16 +95,34 @@ class ClipReader:
         self._at += length
         return chunk
 
-    def _fill(self) -> None:
+    async def _read_now(self) -> None:
+        if self._reading is not None:
+            await self._reading
+        self._take_in(await self._desk.insist(self._read, self._at + self._left))
+
+    def _read_soon(self) -> None:
+        """Beside the sending, and without insisting: what is there already is sent meanwhile."""
+
+        async def read() -> None:
+            try:
+                self._take_in(await self._desk.db(self._read, self._at + self._left))
+            except (OperationalError, InterfaceError):
+                logger.debug("samples are read later")
+            finally:
+                self._reading = None
+
+        self._reading = self._reading or asyncio.create_task(read())
+
+    def _take_in(self, samples: bytes) -> None:
+        self._buffer, self._used = self._buffer[self._used :] + samples, 0
+
+    def _read(self, start: int) -> bytes:
         """The row first, the samples after: a piece that comes in between is read, or the row is not closed yet."""
         if not self.closed:
             closed_at, last_piece_at = Echo.objects.values_list("closed_at", "last_piece_at").get(pk=self._echo_id)
             self.closed, self.last_piece_at = closed_at is not None, last_piece_at or self.last_piece_at
         self._size = Clip.objects.values_list("size", flat=True).get(pk=self._clip_id)
-        start = self._at + self._left
-        if start < self._size:
-            self._buffer, self._used = self._buffer[self._used :], 0
-            self._buffer += clips.read_samples(self._clip_id, start, min(READ_AHEAD, self._size - start))
+        return clips.read_samples(self._clip_id, start, min(READ_AHEAD, max(0, self._size - start)))
 
 
 def _close_echo(echo_id: int, reason: str) -> None:

@@ -67,22 +67,28 @@ class Desk:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    async def write(self, drafts: list[Draft], guard: Guard) -> list[Written]:
+    async def write(self, drafts: list[Draft], guard: Guard, *, happened: bool = False) -> list[Written]:
         """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no."""
         try:
-            return await asyncio.wrap_future(self.put(drafts, guard))
+            return await asyncio.wrap_future(self.put(drafts, guard, happened=happened))
         except Refused as error:
             raise TenureLost from error
 
-    def put(self, drafts: list[Draft], guard: Guard, *, guard_key: Hashable = None) -> Any:
-        """The same without waiting; the order among units is kept. Equal `guard_key`s are asked once a transaction."""
-        return self.writer.put(Unit(drafts, guard=lambda _: guard(), guard_key=guard_key))
+    def put(self, drafts: list[Draft], guard: Guard, *, guard_key: Hashable = None, happened: bool = False) -> Any:
+        """The same without waiting; the order among units is kept. Equal `guard_key`s are asked once a transaction.
 
-    async def claim(self, drafts: list[Draft], guard: Guard) -> list[Written]:
-        """A write that lets something leave. It waits where the lease could not be renewed, from its last sixth on."""
+        happened: see `Unit`; without the database such entries are done once they are in the spool.
+        """
+        return self.writer.put(Unit(drafts, guard=lambda _: guard(), guard_key=guard_key, happened=happened))
+
+    async def claim(self, drafts: list[Draft], guard: Guard, *, goes_on: bool = False) -> list[Written]:
+        """A write that lets something leave. It waits where the lease could not be renewed, from its last sixth on.
+
+        Without the database nothing new is claimed; what is being said already `goes_on`, by way of the spool.
+        """
         while not self.may_claim():  # noqa: ASYNC110 - a lease ends by the clock, which rings no event
             await asyncio.sleep(0.1)
-        return await self.write(drafts, guard)
+        return await self.write(drafts, guard, happened=goes_on)
 
     def held(self, tenure: Tenure) -> Callable[[], bool]:
         """The guard of a write that changes no echo."""

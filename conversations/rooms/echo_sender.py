@@ -18,7 +18,7 @@ from conversations.models import Echo, EchoState
 from conversations.rooms.audio_sender import say_audio
 from conversations.rooms.ends import Answer, Stop, completion_missing, room_lost, send_failed, unconfirmed
 from conversations.rooms.matching import Outstanding
-from echoadmin.log.writer import Draft
+from echoadmin.log.writer import Draft, Number
 
 if TYPE_CHECKING:
     from conversations.rooms.room import LiveRoom
@@ -32,7 +32,7 @@ class ClaimedText:
 
     echo: Echo
     message: dict[str, Any]
-    ns: list[int]
+    ns: list[Number]
 
 
 class EchoSender:
@@ -206,17 +206,20 @@ class EchoSender:
             if not await self.follow(echo, out, interactions.estimated_seconds(part)):
                 return
 
-    async def _claim_part(self, echo: Echo, number: int, message: dict[str, Any], part: str) -> list[int] | None:
+    async def _claim_part(self, echo: Echo, number: int, message: dict[str, Any], part: str) -> list[Number] | None:
         """The number in the log of this part; None where the echo was cancelled a moment ago."""
         tenure = self.room.tenure
         if number == 0:
             claim = partial(outbox.claim_echo, tenure, echo.pk, chunks=1)
         else:
             claim = partial(outbox.claim_more, tenure, echo.pk, chunks=1, sent=number)
-        written = await self.room.log.claim([self.draft(echo, message, at=datetime.now(UTC), said=part)], claim)
+        draft = self.draft(echo, message, at=datetime.now(UTC), said=part)
+        written = await self.room.log.claim([draft], claim, goes_on=number > 0)
         return None if written is None else [entry.n for entry in written]
 
-    async def _send_part(self, echo: Echo, number: int, message: dict[str, Any], ns: list[int], *, last: bool) -> bool:
+    async def _send_part(
+        self, echo: Echo, number: int, message: dict[str, Any], ns: list[Number], *, last: bool
+    ) -> bool:
         tenure = self.room.tenure
         if self.stop is not None:
             await self.room.log.not_sent(echo, ns, self.stop.reason)
@@ -231,7 +234,7 @@ class EchoSender:
             )
         return True
 
-    async def transmit(self, echo: Echo, message: dict[str, Any], ns: list[int]) -> bool:
+    async def transmit(self, echo: Echo, message: dict[str, Any], ns: list[Number]) -> bool:
         """Hand one message to the SDK and wait for its completion; settles the echo when that fails or is missing."""
         room, link, out, answer = self.room, self.room.link, self.room.matcher.outstanding, Answer(self.stir)
 

@@ -13,7 +13,7 @@ from conversations import interactions, outbox
 from conversations.models import EchoState, Interaction, InteractionState
 from conversations.rooms.ends import Answer, Stop
 from echoadmin.actors import SYSTEM
-from echoadmin.log.writer import Draft
+from echoadmin.log.writer import Draft, Number
 
 if TYPE_CHECKING:
     from conversations.rooms.room import LiveRoom
@@ -95,7 +95,7 @@ class InteractionSender:
             result = {"interrupted": interrupted, "confirmed": confirmed}
         await self._settle(interaction, InteractionState.SENT, "", result=result)
 
-    async def _transmit(self, interaction: Interaction, n: int) -> bool:
+    async def _transmit(self, interaction: Interaction, n: Number) -> bool:
         """Hand it to the SDK and wait for the completion; settles it when that fails or is missing."""
         room, link, answer = self.room, self.room.link, Answer(self._answered.set)
         self._answered.clear()

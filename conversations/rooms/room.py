@@ -26,7 +26,7 @@ from conversations.rooms.people import People
 from conversations.rooms.room_log import RoomLog
 from conversations.rooms.signs import Signs
 from conversations.rooms.takeover import take_over
-from echoadmin.log.writer import Draft
+from echoadmin.log.writer import Draft, Number
 
 logger = logging.getLogger(__name__)
 
@@ -307,7 +307,7 @@ class LiveRoom:
 
     # --- for the senders ---
 
-    def send(self, message: dict[str, Any], n: int, done: Callable[[str | None], None]) -> None:
+    def send(self, message: dict[str, Any], n: Number, done: Callable[[str | None], None]) -> None:
         """Hand the message that is number `n` of the log to the SDK, if there is a link."""
         if self.link is None:
             self.loop.call_soon(done, "the room was lost")

@@ -13,9 +13,12 @@ from conversations import outbox
 from conversations.models import Echo
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk, Guard, TenureLost
-from echoadmin.log.writer import Draft, Refused, Written
+from echoadmin.log.ranges import ranges
+from echoadmin.log.writer import Draft, Number, Refused, Written, known
 
 logger = logging.getLogger(__name__)
+
+Facts = dict[str, Any] | Callable[[], dict[str, Any]]
 
 
 class RoomLog:
@@ -27,10 +30,13 @@ class RoomLog:
         self._loop = asyncio.get_running_loop()
         self._on_refused = on_refused
 
-    async def claim(self, drafts: list[Draft], guard: Guard) -> list[Written] | None:
-        """A claim with its entries; None when what was to be claimed is gone, TenureLost when the room is."""
+    async def claim(self, drafts: list[Draft], guard: Guard, *, goes_on: bool = False) -> list[Written] | None:
+        """A claim with its entries; None when what was to be claimed is gone, TenureLost when the room is.
+
+        goes_on: of an echo that is being said, and goes on without the database.
+        """
         try:
-            return await self._desk.claim(drafts, guard)
+            return await self._desk.claim(drafts, guard, goes_on=goes_on)
         except TenureLost:
             if await self._desk.insist(outbox.held, self._tenure):
                 return None
@@ -42,14 +48,21 @@ class RoomLog:
         self._desk.ring_tail(self._public_id)
 
     def later(self, drafts: list[Draft], guard: Guard | None = None) -> None:
-        """Write without waiting, in order with all else that this room writes."""
+        """Write what happened, without waiting, in order with all else that this room writes."""
         if guard is None:
-            written = self._desk.put(drafts, self._desk.held(self._tenure), guard_key=self._tenure)
+            written = self._desk.put(drafts, self._desk.held(self._tenure), guard_key=self._tenure, happened=True)
         else:
-            written = self._desk.put(drafts, guard)
+            written = self._desk.put(drafts, guard, happened=True)
         written.add_done_callback(partial(self._check, entries=bool(drafts)))
 
-    def draft(self, event_type: str, facts: dict[str, Any], *, is_error: bool = False, **columns: Any) -> Draft:
+    def draft(
+        self,
+        event_type: str,
+        facts: Facts,
+        *,
+        is_error: bool = False,
+        **columns: Any,
+    ) -> Draft:
         """An entry of the kind `room`."""
         return Draft(
             stream=self._public_id,
@@ -67,7 +80,7 @@ class RoomLog:
     def numbers(
         self,
         event_type: str,
-        ns: list[int],
+        ns: list[Number],
         reason: str,
         *,
         detail: str = "",
@@ -75,12 +88,16 @@ class RoomLog:
         echo_id: int | None = None,
     ) -> Draft:
         """An entry that names outbound entries: `not_sent` (they never left) or `uncertain` (nobody can tell)."""
-        facts: dict[str, Any] = {"ranges": ranges(ns), "count": len(ns), "inference_id": inference_id, "reason": reason}
-        if detail:
-            facts["detail"] = detail
+        more = {"inference_id": inference_id, "reason": reason, **({"detail": detail} if detail else {})}
+
+        def facts() -> dict[str, Any]:
+            """When it's this entry's turn: those before it have their numbers then, also where they lay in a spool."""
+            found = known(ns)
+            return {"ranges": ranges(found), "count": len(found), **more}
+
         return self.draft(event_type, facts, is_error=True, inference_id=inference_id, echo_id=echo_id)
 
-    async def not_sent(self, echo: Echo | None, ns: list[int], reason: str, detail: str = "") -> None:
+    async def not_sent(self, echo: Echo | None, ns: list[Number], reason: str, detail: str = "") -> None:
         """These outbound entries were logged and never left."""
         whose: dict[str, Any] = {"inference_id": echo.inference_id, "echo_id": echo.pk} if echo else {}
         draft = self.numbers("not_sent", ns, reason, detail=detail, **whose)
@@ -95,14 +112,3 @@ class RoomLog:
             logger.error("%s: entries were not written: %s", self._public_id, error)
         elif not entries:
             self._desk.ring_tail(self._public_id)
-
-
-def ranges(ns: list[int]) -> list[list[int]]:
-    """Numbers as runs, ends included: [3, 4, 5, 9] → [[3, 5], [9, 9]]."""
-    runs: list[list[int]] = []
-    for n in sorted(ns):
-        if runs and runs[-1][1] == n - 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return runs

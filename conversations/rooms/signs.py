@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
+from echoadmin.log.writer import Number
+
 PROOF = 1.0  # s: what was handed over so long before something was heard has left
 
 
@@ -19,7 +21,7 @@ class Signs:
         self.heard_at = at  # UTC; of joining, until something is heard
         self._heard = now
         self._interrupted: tuple[float, datetime] | None = None  # since when, and when it was last heard before
-        self._unproven: deque[tuple[float, int]] = deque()
+        self._unproven: deque[tuple[float, Number]] = deque()
 
     def heard(self, at: datetime, now: float) -> None:
         """Something came from the room: what was handed over a while before has left."""
@@ -31,11 +33,11 @@ class Signs:
         """Whether nothing was heard since `moment`."""
         return self._heard < moment
 
-    def handed(self, n: int, now: float) -> None:
+    def handed(self, n: Number, now: float) -> None:
         """The SDK got the message that is number `n` of the log."""
         self._unproven.append((now, n))
 
-    def accounted(self, ns: list[int]) -> None:
+    def accounted(self, ns: list[Number]) -> None:
         """What became of these is in the log already."""
         named = set(ns)
         self._unproven = deque(one for one in self._unproven if one[1] not in named)
@@ -45,7 +47,7 @@ class Signs:
         """Whether there are messages that the room may not have had."""
         return bool(self._unproven)
 
-    def unproven(self) -> list[int]:
+    def unproven(self) -> list[Number]:
         """Messages that the room may never have had, each told once."""
         ns = [n for _, n in self._unproven]
         self._unproven.clear()

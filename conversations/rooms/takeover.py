@@ -66,4 +66,6 @@ def _outbound(public_id: str) -> Any:
 
 
 def _uncertain(room: LiveRoom, left: Leftover) -> Draft:
-    return room.log.numbers("uncertain", left.ns, "worker_lost", inference_id=left.inference_id, echo_id=left.echo_id)
+    return room.log.numbers(
+        "uncertain", [*left.ns], "worker_lost", inference_id=left.inference_id, echo_id=left.echo_id
+    )

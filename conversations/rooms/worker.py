@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from hashlib import sha256
 
 from django.conf import settings
 from django.db import connection
@@ -20,7 +21,8 @@ from conversations.rooms.events import Event
 from conversations.rooms.keeper import Keeper
 from echoadmin import __version__
 from echoadmin.duties import DutyThread
-from echoadmin.log.writer import Writer
+from echoadmin.installation import Installation, stamp
+from echoadmin.log.writer import Folder, Writer
 from echoadmin.runs import RunThread
 
 logger = logging.getLogger(__name__)
@@ -33,9 +35,9 @@ _running: RunningWorker | None = None
 class RunningWorker:
     """The parts of one worker, started in order and stopped in reverse."""
 
-    def __init__(self, row: Worker) -> None:
+    def __init__(self, row: Worker, spool: Folder) -> None:
         self.row = row
-        self.writer = Writer(on_commit=self._grew)
+        self.writer = Writer(on_commit=self._grew, spool=spool)
         self.duties = DutyThread(row.name)
         self.runs = RunThread(row.name)
         self.keeper = Keeper(self._desk, _make_link)
@@ -92,19 +94,26 @@ async def start_worker(name: str = "", *, capacity: int | None = None) -> Runnin
     global _running
     bundle = settings.DATA / "ca-bundle.pem"
     initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=bundle, trace=settings.DAILY_SDK_TRACE)
-    row = await asyncio.to_thread(_register, worker_name(name), capacity or settings.WORKER_CAPACITY)
+    row, spool = await asyncio.to_thread(_register, worker_name(name), capacity or settings.WORKER_CAPACITY)
     bells.use_loop(asyncio.get_running_loop())
-    _running = RunningWorker(row)
+    _running = RunningWorker(row, spool)
     _running.start()
     logger.info("worker %s holds up to %d rooms", row.name, row.capacity)
     return _running
 
 
-def _register(name: str, capacity: int) -> Worker:
+def _register(name: str, capacity: int) -> tuple[Worker, Folder]:
     try:
-        return claims.register(name, capacity=capacity, version=__version__)
+        row = claims.register(name, capacity=capacity, version=__version__)
+        return row, _spool_folder(row.name, stamp(settings.MODE))
     finally:
         connection.close()  # this thread is the loop's, and may never be used again
+
+
+def _spool_folder(owner: str, installation: Installation) -> Folder:
+    """In the data folder, which workers of other installations may share: theirs are not for this database."""
+    belongs = sha256(f"{installation.mode} {installation.webhook_secret}".encode()).hexdigest()[:16]
+    return Folder(settings.DATA / "spool", owner, belongs, int(settings.LOG_SPOOL_MB * 2**20))
 
 
 async def stop_worker() -> None:

@@ -226,3 +226,16 @@ class ClipPart(models.Model):
 
     def __str__(self) -> str:
         return f"clip {self.clip_id} from {self.start}"
+
+
+class Spool(models.Model):
+    """How far a writer's spool was taken in: what lies behind `done` in the file is not in the database yet."""
+
+    name = models.CharField(max_length=160, primary_key=True)  # of the file, and of no other ever
+    done = models.BigIntegerField()  # bytes
+
+    class Meta:
+        verbose_name_plural = "spools"
+
+    def __str__(self) -> str:
+        return f"{self.name} up to {self.done}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,14 +22,34 @@ class LogClosed(RuntimeError):
     """The writer was stopped before the unit was written."""
 
 
+class Place:
+    """Where an entry stands that lies in the spool: its number comes when it's put into the database."""
+
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n: int | None = None
+
+
+Number = int | Place
+"""An entry's number in its stream, or what will know it."""
+
+
+def known(numbers: Iterable[Number]) -> list[int]:
+    """The numbers that are known by now: all of them once it's the turn of an entry that was put behind theirs."""
+    found = (one.n if isinstance(one, Place) else one for one in numbers)
+    return [n for n in found if n is not None]
+
+
 @dataclass(slots=True)
 class Draft:
     """One entry to be. Texts that are too long for their column are cut there; `message` is kept whole.
 
-    `message` is any JSON value: the app message as on the wire, or the facts of what happened. Where it carries audio
-    (`properties.audio`, base64), the samples go to a clip and not into the body: `samples` (inbound) are put in a clip
-    of their own, `clip` (outbound) names the range where they already lie. Base64 that would not be given back the
-    same from its samples stays in the body as it came.
+    `message` is any JSON value: the app message as on the wire, or the facts of what happened. A function is asked for
+    it when it is the entry's turn: for what names earlier entries, whose numbers may not be known before. Where it
+    carries audio (`properties.audio`, base64), the samples go to a clip and not into the body: `samples` (inbound) are
+    put in a clip of their own, `clip` (outbound) names the range where they already lie. Base64 that would not be given
+    back the same from its samples stays in the body as it came.
     """
 
     stream: str  # the stream's public id: "cv_…" or "account"
@@ -57,11 +77,14 @@ class Draft:
 
 
 class Written(NamedTuple):
-    """An entry that is in the database. `id` is None where the database does not tell it (PostgreSQL)."""
+    """An entry that is in the database. `id` is None where the database does not tell it (PostgreSQL).
+
+    Of a unit that `happened` it may lie in the spool only: `n` is then a Place, and there is no digest yet.
+    """
 
     id: int | None
     stream: str
-    n: int
+    n: Number
     digest: bytes
 
 
@@ -77,9 +100,25 @@ class Unit:
 
     Units with the same `guard_key` that follow each other are asked once a transaction, for guards that change nothing
     ("is this room still mine?") and would be asked for every message.
+
+    `happened`: the entries tell of what has come already, or has to leave now, whatever the database does. While it's
+    away such a unit is done as soon as it lies in the spool. Put into the database later, its entries are written
+    whatever the guard says, for they did happen; one with a `guard_key` is not asked at all.
     """
 
     drafts: list[Draft]
     guard: Callable[[CursorWrapper], bool | list[Draft]] | None = None
     after: Callable[[CursorWrapper, list[Written]], None] | None = None
     guard_key: Hashable = None
+    happened: bool = False
+
+    @property
+    def can_be_spooled(self) -> bool:
+        """Whether its entries can be stored by another process, which knows neither guard nor `after`."""
+        told = all(not callable(draft.message) for draft in self.drafts)
+        return bool(self.drafts) and self.after is None and (self.happened or self.guard is None) and told
+
+    @property
+    def leaves(self) -> bool:
+        """Whether something waits to leave until this is durable."""
+        return any(draft.direction == "out" for draft in self.drafts)

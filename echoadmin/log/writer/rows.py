@@ -155,7 +155,7 @@ def _message(draft: Draft) -> _Message:
     """What is stored of the message, and the hash of the whole."""
     audio = _audio(draft)
     if audio is None:
-        full = canonical(draft.message)
+        full = canonical(draft.message() if callable(draft.message) else draft.message)
         return _Message(full, sha256(full.encode("ascii")).digest(), len(full))
     message = draft.message
     body = canonical({**message, "properties": {**message["properties"], "audio": None}})

@@ -31,11 +31,13 @@ Outcome = list[Written] | Exception
 
 @dataclass(slots=True)
 class Ready:
-    """A unit whose entries are prepared."""
+    """A unit whose entries are prepared. One `from_spool` happened: its guard's no does not keep it out."""
 
     unit: Unit
     given: Sequence[Prepared]
     found: Sequence[Prepared] = ()  # what the guard brought, this time
+    from_spool: bool = False
+    refused: Exception | None = None  # of one from the spool: what its guard said
 
     @property
     def entries(self) -> Sequence[Prepared]:
@@ -114,6 +116,8 @@ def _run_guards(cursor: CursorWrapper, ready: Sequence[Ready]) -> list[Outcome]:
         refusal = answers[key] if key in answers else _run_guard(cursor, one)
         if key is not None:
             answers[key] = refusal
+        if one.from_spool:
+            one.refused, refusal = refusal, None
         outcomes.append(refusal or [])
     return outcomes
 

@@ -11,64 +11,75 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic, sleep
+from itertools import islice
+from time import monotonic
 
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DEFAULT_DB_ALIAS, connections
 
+from echoadmin.log.writer.arrivals import Arrivals
+from echoadmin.log.writer.backlog import Waiting
 from echoadmin.log.writer.checkpointing import Checkpointer
 from echoadmin.log.writer.drafts import LogClosed, LogFull, Unit, Written
+from echoadmin.log.writer.outage import Outage
 from echoadmin.log.writer.rows import prepare
-from echoadmin.log.writer.storing import Outcome, Ready, is_passing, store
+from echoadmin.log.writer.shelf import Shelf
+from echoadmin.log.writer.spool import Folder
+from echoadmin.log.writer.storing import Outcome, Ready, is_passing
+from echoadmin.log.writer.transacting import Transactions
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000  # units
 MAX_ENTRIES = 1_000  # in a transaction, about: a unit is never split
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts
-# A transaction that waits longer for another's lock, or for the disk, is given up and tried again (PostgreSQL).
-_BEGIN = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true), txid_current()"
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    unit: Unit
-    future: Future[list[Written]]
-    since: float
-    ready: Ready | None = None
 
 
 class Writer:
     """Stores units in the order in which they are put. One per process; `start` it before use, `stop` it at the end.
 
-    While the database is away, units wait in memory, in order, and are tried again until it is back. When MAX_WAITING
-    units wait, further ones fail with LogFull.
+    While the database is away, units wait, in order, until it is back: in the spool those that can be there, the others
+    in memory. When MAX_WAITING units wait there, further ones fail with LogFull.
     """
 
-    def __init__(self, on_commit: Callable[[set[str]], None] | None = None) -> None:
+    def __init__(self, on_commit: Callable[[set[str]], None] | None = None, spool: Folder | None = None) -> None:
         self.on_commit = on_commit  # called in the writer's thread with the public ids of the streams that grew
-        self._changed = threading.Condition()
-        self._queue: deque[_Waiting] = deque()
-        self._closing_at: float | None = None  # monotonic; when a stop stops waiting for the database
+        self._arrivals = Arrivals()
         self._thread: threading.Thread | None = None
-        self._in_doubt: tuple[int, list[Outcome]] | None = None
-        self._trouble: str | None = None
         self._checkpointer: Checkpointer | None = None
+        self._shelf = Shelf(spool)
+        on_sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
+        self._transactions = Transactions(checkpoints=on_sqlite, patient=spool is None)
+        self._outage = Outage(self._arrivals, self._shelf, self._transactions, self._store, self._ring)
 
     @property
     def waiting(self) -> int:
-        """How many units are not stored yet."""
-        return len(self._queue)
+        """How many units wait in memory."""
+        return len(self._arrivals) + self._outage.waiting
+
+    @property
+    def spooled(self) -> int:
+        """How many entries the spool in use has taken; 0 when there is none in use."""
+        return self._shelf.entries
+
+    @property
+    def spool_bytes(self) -> int:
+        """How many bytes of it are still to be stored."""
+        return self._shelf.size
+
+    @property
+    def lost(self) -> int:
+        """How many entries were lost since the start, because neither database nor spool nor memory took them."""
+        return self._shelf.lost_entries
 
     @property
     def trouble(self) -> str | None:
-        """The database's last words while it does not take entries; None when all is well."""
-        return self._trouble
+        """The database's last words while it does not take entries, and the spool's; None when all is well."""
+        lost = sum(tally.entries for tally in tuple(self._shelf.lost.values()))
+        words = [self._outage.words, self._shelf.trouble, f"{lost} entries are lost" if lost else ""]
+        return "; ".join(filter(None, words)) or None
 
     def start(self) -> None:
-        """Starts the thread; what was put before is stored first."""
+        """Starts the thread. What dead processes left in spools is stored first, then what was put before."""
         if self._thread is not None:
             raise RuntimeError("this writer was started before; make a new one")
         if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
@@ -79,9 +90,7 @@ class Writer:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stores what waits, for at most `timeout` seconds, and ends the thread. What is left fails, loudly."""
-        with self._changed:
-            self._closing_at = monotonic() + timeout
-            self._changed.notify_all()
+        self._arrivals.close(timeout)
         if self._thread is not None:
             self._thread.join(timeout + 1)
         if self._checkpointer is not None:
@@ -98,20 +107,21 @@ class Writer:
         for draft in unit.drafts:
             draft.at = draft.at or now
         future: Future[list[Written]] = Future()
-        with self._changed:
+        with self._arrivals.changed:
             refusal = self._refusal()
             if refusal is None:
-                self._queue.append(_Waiting(unit, future, monotonic()))
-                self._changed.notify()
+                self._arrivals.add(Waiting(unit, future, monotonic()))
+            else:
+                self._shelf.count_lost(unit)
         if refusal is not None:
-            logger.error("log unit refused: %s (%s)", refusal, self._trouble or "the database is slow")
+            logger.error("log unit refused: %s (%s)", refusal, self.trouble or "the database is slow")
             future.set_exception(refusal)
         return future
 
     def _refusal(self) -> Exception | None:
-        if self._closing_at is not None:
+        if self._arrivals.closing_at is not None:
             return LogClosed("the log's writer is stopped")
-        if len(self._queue) >= MAX_WAITING:
+        if self.waiting >= MAX_WAITING:
             return LogFull(f"{MAX_WAITING} units wait for the database already")
         return None
 
@@ -119,143 +129,79 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while batch := self._take():
-                try:
-                    self._write(batch)
-                except Exception as error:
-                    logger.exception("the log's writer failed in a way it does not know")
-                    for waiting in batch:
-                        if not waiting.future.done():
-                            waiting.future.set_exception(error)
+            self._carefully([], self._outage.adopt)
+            while batch := self._arrivals.take(MAX_ENTRIES):
+                self._carefully(batch, lambda: self._write(batch))
         finally:
             connections.close_all()
 
-    def _take(self) -> list[_Waiting]:
-        """Everything that waits, up to one transaction's size; empty when the writer is to end."""
-        with self._changed:
-            while not self._queue and self._closing_at is None:
-                self._changed.wait()
-            batch: list[_Waiting] = []
-            entries = 0
-            while self._queue and entries < MAX_ENTRIES:
-                waiting = self._queue.popleft()
-                entries += len(waiting.unit.drafts)
-                batch.append(waiting)
-        return batch
+    def _carefully(self, batch: list[Waiting], work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            logger.exception("the log's writer failed in a way it does not know")
+            for waiting in batch:
+                waiting.settle(error)
+            self._outage.give_up(error)
 
-    def _write(self, batch: list[_Waiting]) -> None:
+    def _write(self, batch: list[Waiting]) -> None:
         """Stores the batch, in as many transactions and attempts as it takes."""
-        left = [waiting for waiting in batch if _prepared(waiting)]
-        pause = FIRST_PAUSE
+        left = deque(batch)
+        try:
+            self._store(left)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            self._outage.outlast(left, error)
+
+    def _store(self, left: deque[Waiting]) -> None:
+        """Stores units from the front and takes them away; raises what passes, with the rest still there."""
+        rest = [waiting for waiting in left if _prepared(waiting)]
+        left.clear()
+        left.extend(rest)
         at_once = len(left)
         while left:
             try:
-                outcomes = self._transact(left[:at_once])
-            except Exception as error:  # noqa: BLE001 - goes to the future of whom it concerns
+                outcomes = self._transactions.store([*islice(left, at_once)])
+            except Exception as error:
                 if is_passing(error):
-                    left = self._wait_out(left, error, pause)
-                    pause = min(pause * 2, LONGEST_PAUSE)
-                elif at_once > 1:
+                    raise
+                if at_once > 1:
                     at_once = 1  # one of them is bad: each in a transaction of its own, so that it fails alone
                 else:
-                    left.pop(0).future.set_exception(error)
+                    left.popleft().settle(error)
                 continue
-            pause = FIRST_PAUSE
-            self._settle(left[: len(outcomes)], outcomes)
-            left = left[len(outcomes) :]
+            self._settle([left.popleft() for _ in outcomes], outcomes)
 
-    def _transact(self, batch: list[_Waiting]) -> list[Outcome]:
-        """One transaction with the first units of the batch; an outcome for each of those."""
-        connection = connections[DEFAULT_DB_ALIAS]
-        if connection.connection is None and self._checkpointer is not None:
-            _leave_checkpoints(connection)
-        if (stored := self._stored_after_all(connection)) is not None:
-            return stored
-        number: int | None = None
-        outcomes: list[Outcome] = []
-        try:
-            with transaction.atomic():
-                if connection.vendor == "postgresql":
-                    with connection.cursor() as cursor:
-                        cursor.execute(_BEGIN)
-                        number = cursor.fetchone()[-1]
-                outcomes = store(connection, [waiting.ready for waiting in batch if waiting.ready])
-        except Exception as error:
-            if outcomes and number is not None and is_passing(error):
-                self._in_doubt = (number, outcomes)  # the connection broke in COMMIT: it may have worked nevertheless
-            raise
-        return outcomes
-
-    def _stored_after_all(self, connection: BaseDatabaseWrapper) -> list[Outcome] | None:
-        """What came of the transaction that broke in COMMIT, if it was committed."""
-        if self._in_doubt is None:
-            return None
-        number, outcomes = self._in_doubt
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT txid_status(%s)", [number])
-            state = cursor.fetchone()[0]
-        if state == "in progress":
-            raise OperationalError("the transaction before is still being committed")
-        self._in_doubt = None
-        return outcomes if state == "committed" else None
-
-    def _settle(self, batch: list[_Waiting], outcomes: list[Outcome]) -> None:
-        if self._trouble is not None:
-            logger.warning("the log is written again")
-            self._trouble = None
+    def _settle(self, batch: list[Waiting], outcomes: list[Outcome]) -> None:
+        self._outage.recovered()
         grown: set[str] = set()
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
-            else:
+            waiting.settle(outcome)
+            if not isinstance(outcome, Exception):
                 grown.update(written.stream for written in outcome)
-                waiting.future.set_result(outcome)
+        self._ring(grown)
+
+    def _ring(self, grown: set[str]) -> None:
         if grown and self.on_commit is not None:
             try:
                 self.on_commit(grown)
             except Exception:  # the entries are stored; who missed the bell looks by itself
                 logger.exception("the log's bell failed")
 
-    def _wait_out(self, left: list[_Waiting], error: Exception, pause: float) -> list[_Waiting]:
-        """Waits before the next attempt; returns what is still to be stored then.
-
-        Here a spool would take over what waits.
-        """
-        if self._trouble is None:
-            logger.error("the log can't be written, %d units wait: %s", len(left) + self.waiting, error)
-        self._trouble = str(error)
-        connections[DEFAULT_DB_ALIAS].close()
-        if self._closing_at is not None and monotonic() > self._closing_at:
-            logger.error("the log's writer ends with %d units not stored", len(left) + self.waiting)
-            for waiting in left:
-                waiting.future.set_exception(error)
-            self._fail_rest(error)
-            return []
-        sleep(pause)
-        return left
-
     def _fail_rest(self, error: Exception) -> None:
-        with self._changed:
-            rest = list(self._queue)
-            self._queue.clear()
-        for waiting in rest:
-            if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_exception(error)
+        for waiting in self._arrivals.take_all():
+            if waiting.begin():
+                waiting.settle(error)
 
 
-def _leave_checkpoints(connection: BaseDatabaseWrapper) -> None:
-    """To the thread beside."""
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_autocheckpoint=0")
-
-
-def _prepared(waiting: _Waiting) -> bool:
+def _prepared(waiting: Waiting) -> bool:
     """Whether the unit goes on: neither cancelled nor impossible."""
-    if not waiting.future.set_running_or_notify_cancel():
+    if not waiting.begin():
         return False
     try:
-        waiting.ready = Ready(waiting.unit, [prepare(draft) for draft in waiting.unit.drafts])
+        waiting.ready = waiting.ready or Ready(waiting.unit, [prepare(draft) for draft in waiting.unit.drafts])
     except Exception as error:  # noqa: BLE001 - goes to the future
-        waiting.future.set_exception(error)
+        waiting.settle(error)
         return False
     return True

@@ -126,9 +126,9 @@ def test_no_chunk_is_in_the_log_long_before_it_leaves(room: InRoom, monkeypatch:
     ahead: list[float] = []
     put = Desk.put
 
-    def measured(desk: Desk, drafts: list[Any], guard: Any) -> Any:
+    def measured(desk: Desk, drafts: list[Any], guard: Any, **how: Any) -> Any:
         ahead.extend((draft.at - timezone.now()).total_seconds() for draft in drafts if draft.direction == "out")
-        return put(desk, drafts, guard)
+        return put(desk, drafts, guard, **how)
 
     monkeypatch.setattr(Desk, "put", measured)
     room.until_state(room.play(tone(1.5), pacing="realtime"), "spoken")

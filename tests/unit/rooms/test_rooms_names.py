@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from conversations.refusals import Refusal
-from conversations.rooms.room_log import ranges
 from conversations.rooms.urls import check_room_url
 from conversations.rooms.worker import worker_name
+from echoadmin.log.ranges import ranges
 
 
 @pytest.mark.parametrize(
