@@ -9,7 +9,8 @@ from conversations.timeline import timeline
 from echoadmin.log.pages.timeline import Told, use_between
 from echoadmin.shown import lasting
 
-TOLD_BY_ENTRIES = (GapKind.NOT_SENT, GapKind.UNCERTAIN, GapKind.DROPPED)  # each has an entry, which the page shows
+# Each has an entry, which the page shows.
+TOLD_BY_ENTRIES = (GapKind.NOT_SENT, GapKind.UNCERTAIN, GapKind.DROPPED, GapKind.SPOOLED)
 
 
 def between(public_id: str, first_n: int, last_n: int) -> list[Told] | None:

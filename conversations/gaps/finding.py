@@ -144,7 +144,9 @@ class Finder:
             self._unsent(seen)
         elif seen.event_type == "dropped":
             self.state["why"] = "dropped"
-            self._found(GapKind.DROPPED, seen, count=_number(seen.facts.get("count")), reason=_reason(seen))
+            self._counted(GapKind.DROPPED, seen, _reason(seen))
+        elif seen.event_type == "spooled":
+            self._counted(GapKind.SPOOLED, seen, "database_away")
 
     def _gone(self, seen: Seen) -> None:
         reason = _reason(seen)
@@ -190,6 +192,11 @@ class Finder:
             count=_number(seen.facts.get("count")),
             reason=_reason(seen),
         )
+
+    def _counted(self, kind: GapKind, seen: Seen, reason: str) -> None:
+        """So many entries of a time, if it's told from when to when."""
+        since, until = _moment(seen.facts.get("from")) or seen.at, _moment(seen.facts.get("to")) or seen.at
+        self._found(kind, seen, count=_number(seen.facts.get("count")), reason=reason, from_at=since, to_at=until)
 
     def _late(self, seen: Seen) -> None:
         """Neighbours are one gap."""

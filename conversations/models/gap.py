@@ -15,6 +15,7 @@ class GapKind(models.TextChoices):
     NOT_SENT = "not_sent", "Logged, not sent"
     UNCERTAIN = "uncertain", "Logged, perhaps not sent"
     DROPPED = "dropped", "Lost before it could be logged"
+    SPOOLED = "spooled", "Spooled while the database was away"
 
 
 class Gap(models.Model):

@@ -56,10 +56,11 @@ class ClipReader:
 
     async def take(self, most: int) -> list[Chunk]:
         """Up to `most` chunks; none when the samples for one are not there yet."""
-        if self._left <= self._chunk_bytes * most:
-            await self._read_now()
-        elif self._left < ENOUGH and self.closed and self._at + self._left < self._size:
-            self._read_soon()
+        if not self._size or not self._whole():  # else all of it is here, and the database may be away
+            if self._left <= self._chunk_bytes * most:
+                await self._read_now()
+            elif self._left < ENOUGH and self.closed:
+                self._read_soon()
         taken: list[Chunk] = []
         while len(taken) < most and not self.finished:
             # A full chunk leaves only when something is known to follow it, for the last one must say so.

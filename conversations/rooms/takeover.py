@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conversations import outbox
 from conversations.outbox import Tenure
+from echoadmin.log import reader
 from echoadmin.log.models import Entry
 from echoadmin.log.writer import Draft
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from conversations.rooms.room import LiveRoom
 
 MOST = 5_000  # messages that an SDK may have taken and not sent
+MOST_TOLD = 100  # entries that name such messages
 PROOF = timedelta(seconds=1)  # what was to leave so long before the dead one heard something has left
 
 
@@ -30,6 +32,9 @@ class Leftover:
 
 async def take_over(room: LiveRoom) -> None:
     """Entries and states in one transaction. Raises TenureLost."""
+    if room.claimed.takeover:  # first what the dead one put on this machine's disk because it had no database
+        room.desk.writer.adopt()
+        await room.desk.write([], room.desk.held(room.tenure))
     left = await room.desk.insist(left_behind, room.tenure, room.public_id, crashed=room.claimed.takeover)
     await room.desk.write(
         [_uncertain(room, one) for one in left if one.ns], lambda: outbox.give_up_leftovers(room.tenure)
@@ -41,16 +46,25 @@ async def take_over(room: LiveRoom) -> None:
 def left_behind(tenure: Tenure, public_id: str, *, crashed: bool) -> list[Leftover]:
     """What an earlier epoch was sending, and what it may have handed to an SDK that died with it."""
     found: list[Leftover] = []
+    told = _told(public_id)
     for echo in outbox.leftover_echoes(tenure):
         ns = list(_outbound(public_id).filter(echo_id=echo.pk).order_by("n").values_list("n", flat=True))
-        found.append(Leftover(ns[echo.chunks_sent :], echo.inference_id, echo.pk, echo.modality == "audio"))
+        doubted = [n for n in ns[echo.chunks_sent :] if n not in told]
+        found.append(Leftover(doubted, echo.inference_id, echo.pk, echo.modality == "audio"))
     for interaction in outbox.leftover_interactions(tenure):
         newest = _outbound(public_id).filter(echo_id__isnull=True, event_type=interaction.event_type).order_by("-n")
         found.append(Leftover(list(newest.values_list("n", flat=True)[:1])))
     if crashed:
-        named = {n for one in found for n in one.ns}
+        named = told.union(*(one.ns for one in found))
         found.append(Leftover([n for n in _unproven(public_id) if n not in named]))
     return found
+
+
+def _told(public_id: str) -> set[int]:
+    """Outbound entries of which it is in the log already that they did not leave, or perhaps not."""
+    named = Entry.objects.filter(stream__public_id=public_id, kind="room", event_type__in=("uncertain", "not_sent"))
+    facts = reader.messages(list(named.order_by("-n")[:MOST_TOLD]))
+    return {n for one in facts for first, last in one["ranges"] for n in range(first, last + 1)}
 
 
 def _unproven(public_id: str) -> list[int]:

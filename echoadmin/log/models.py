@@ -63,6 +63,7 @@ class RoomEvent(models.TextChoices):
     NOT_SENT = "not_sent", "Logged, then not sent"
     UNCERTAIN = "uncertain", "Logged, perhaps not sent"
     DROPPED = "dropped", "Dropped before it could be logged"
+    SPOOLED = "spooled", "Spooled while the database was away"
 
 
 class Stream(models.Model):

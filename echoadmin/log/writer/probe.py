@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DatabaseError
+
+from echoadmin.log.writer.connecting import own_connection
 
 
 class Probe:
@@ -35,7 +37,7 @@ class Probe:
 
 def _answers() -> bool:
     """Whether the database would take a write now, as far as can be seen without one."""
-    connection = connections.create_connection(DEFAULT_DB_ALIAS)
+    connection = own_connection()
     try:
         with connection.cursor() as cursor:
             if connection.vendor == "sqlite":

@@ -20,6 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from echoadmin.log.writer.arrivals import Arrivals
 from echoadmin.log.writer.backlog import Waiting
 from echoadmin.log.writer.checkpointing import Checkpointer
+from echoadmin.log.writer.connecting import use_own_connection
 from echoadmin.log.writer.drafts import LogClosed, LogFull, Unit, Written
 from echoadmin.log.writer.outage import Outage
 from echoadmin.log.writer.rows import prepare
@@ -47,6 +48,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._checkpointer: Checkpointer | None = None
         self._shelf = Shelf(spool)
+        self._adopts = False
         on_sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
         self._transactions = Transactions(checkpoints=on_sqlite, patient=spool is None)
         self._outage = Outage(self._arrivals, self._shelf, self._transactions, self._store, self._ring)
@@ -97,6 +99,10 @@ class Writer:
             self._checkpointer.stop()
         self._fail_rest(LogClosed("the log's writer was stopped before the database took this unit"))
 
+    def adopt(self) -> None:
+        """A process of this machine may have died: what it left in spools is stored before what is put from now on."""
+        self._adopts = True
+
     def put(self, unit: Unit) -> Future[list[Written]]:
         """Hands over a unit, from any thread, and never waits. What becomes of it is in the future.
 
@@ -128,9 +134,13 @@ class Writer:
     # --- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        use_own_connection()
         try:
             self._carefully([], self._outage.adopt)
             while batch := self._arrivals.take(MAX_ENTRIES):
+                if self._adopts:
+                    self._adopts = False
+                    self._carefully([], self._outage.adopt)
                 self._carefully(batch, lambda: self._write(batch))
         finally:
             connections.close_all()
