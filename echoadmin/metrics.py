@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -16,6 +18,8 @@ from rest_framework.views import APIView
 
 from echoadmin import __version__
 from echoadmin.accounts.permissions import Auditor
+
+logger = logging.getLogger(__name__)
 
 Read = Callable[[], Mapping[Any, float]]
 """The value of the label, or a tuple of values of several, → the number."""
@@ -32,8 +36,11 @@ class _Gauges(Collector):
     def collect(self) -> Iterable[Metric]:
         """One sample for each value of the label, or of the labels together."""
         family = self._family()
-        for value, number in self.read().items():
-            family.add_metric([value] if isinstance(value, str) else list(value), number)
+        try:
+            for value, number in self.read().items():
+                family.add_metric([value] if isinstance(value, str) else list(value), number)
+        except DatabaseError as error:  # the others are looked at just then
+            logger.warning("%s can't be counted: %s", self.name, error)
         yield family
 
     def describe(self) -> Iterable[Metric]:

@@ -53,6 +53,17 @@ def test_what_was_counted_before_the_console_came_is_expected() -> None:
     assert (gap["first_seq"], gap["last_seq"], gap["reason"], gap["expected"]) == (1, 597, "before_join", True)
 
 
+def test_what_was_dropped_or_lay_in_a_spool_is_told_with_its_count_and_its_time() -> None:
+    since, until = BEGAN + timedelta(seconds=3), BEGAN + timedelta(seconds=9)
+    told = {"count": 7, "from": since.isoformat(), "to": until.isoformat()}
+    story = Story().room("joined").room("spooled", **told).room("dropped", **told, reason="spool_full")
+    [spooled], [dropped] = story.found("spooled"), story.found("dropped")
+    assert [(one["count"], one["from_at"], one["to_at"]) for one in (spooled, dropped)] == [(7, since, until)] * 2
+    assert (spooled["reason"], dropped["reason"]) == ("database_away", "spool_full")
+    [old] = Story().room("joined").room("dropped", count=2, reason="inbox_full").found("dropped")
+    assert old["from_at"] == old["to_at"] == BEGAN + timedelta(seconds=2)
+
+
 def test_a_number_that_comes_late_fills_its_place_and_one_that_comes_twice_asks_for_nothing_new() -> None:
     story = Story().room("joined").heard(1, 2, 5, 4, 4)
     assert len(story.found("missing_seq")) == 1

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.test import Client
 
 from conversations import interactions
 from conversations.gaps import gaps_of
 from conversations.models import Echo, Room, Worker
 from conversations.rooms.worker import RunningWorker, _spool_folder
 from echoadmin.installation import stamp
+from echoadmin.lifespan import _show
 from echoadmin.log.verify import verify_stream
 from echoadmin.log.writer import Draft
 from echoadmin.log.writer.records import encode
@@ -76,6 +80,29 @@ def test_without_its_database_a_room_hears_all_and_an_audio_echo_goes_on(
     [gap] = gaps_of(room.conversation).filter(kind="spooled")
     assert (gap.count, gap.reason) == (told["count"], "database_away")
     room.until_state(room.say("After."), "spoken")
+
+
+def test_the_probe_and_the_metrics_say_so_meanwhile(
+    long_lease: None, room: InRoom, guest: SdkClient, worker: RunningWorker, client: Client
+) -> None:
+    def gauge(name: str) -> float:
+        lines = client.get("/metrics").content.decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(name + "{")), -1.0)
+
+    with ExitStack() as ending:
+        shown = AsyncExitStack()
+        _show(worker, shown)
+        ending.callback(lambda: asyncio.run(shown.aclose()))
+        assert gauge("echoadmin_log_spooled") == 0
+        with database_away():
+            for number in range(10):
+                guest.send({"number": number})
+            until(lambda: worker.writer.spooled >= 10, "it is on the disk")
+            assert gauge("echoadmin_log_spooled") >= 10
+            assert gauge("echoadmin_log_spool_bytes") > 1000
+            assert "the log can't be written" in client.get("/readyz").json()["parts"]["worker"]
+        until(lambda: gauge("echoadmin_log_spooled") == 0, "it is taken in")
+        assert gauge("echoadmin_log_spool_bytes") == gauge("echoadmin_log_lost") == 0
 
 
 def test_nothing_new_is_claimed_without_the_database_and_it_is_said_afterwards(long_lease: None, room: InRoom) -> None:
