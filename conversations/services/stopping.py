@@ -24,7 +24,7 @@ from conversations.refusals import NotJoined, Refusal
 from conversations.services import mirroring, rooms, speaking
 from conversations.waiting import wait_for
 from echoadmin.actors import Actor
-from echoadmin.log.writer import append
+from echoadmin.log.writer import append, known
 from echoadmin.mirror.kinds import account_entry
 from echoadmin.runs import Run, RunState, stop_run
 from echoadmin.tavus.errors import TavusError
@@ -127,8 +127,7 @@ def stop_everything(*, actor: Actor, then: str = NOTHING, reason: str = "") -> S
     if then == END:
         _end_all(actor, done.conversations)
     facts = {**done.facts(), "source": actor.source}
-    [entry] = append([account_entry(STOPPED, actor, facts, is_error=not done.complete)])
-    done.n = entry.n
+    [done.n] = known(entry.n for entry in append([account_entry(STOPPED, actor, facts, is_error=not done.complete)]))
     return done
 
 

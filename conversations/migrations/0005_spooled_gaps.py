@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0003_interaction_message_as_text'),
+        ('conversations', '0004_worker_drain_wanted'),
     ]
 
     operations = [
