@@ -31,6 +31,7 @@ MAY_NAME = {
     "echoadmin/admin_site.py": "shows the mode on every page",
     "conversations/management/commands/runrooms.py": "asserts that the database is of this mode",
     "conversations/services/bodies.py": "stamps the database with the mode",
+    "conversations/rooms/worker.py": "stamps the database with the mode: spools are of one database's installation",
 }
 LONGEST = 350  # lines
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}

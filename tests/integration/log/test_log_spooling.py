@@ -259,7 +259,11 @@ def test_what_neither_spool_nor_memory_takes_is_counted_exactly(
     writer.put(Unit([draft("cv_0")])).result(30)
     with database_away():
         writer.put(heard(0)).result(20)
-        futures = [writer.put(heard(number, f"cv_{number % 2 + 1}")) for number in range(1, 301)]
+        futures = []
+        for number in range(1, 301):
+            futures.append(writer.put(heard(number, f"cv_{number % 2 + 1}")))
+            if number % 25 == 0:
+                until(lambda: not len(writer._arrivals), "the writer's thread has taken them")
         until(lambda: writer.waiting >= 50 and writer.lost, "it is full")
         futures += [writer.put(said(number)) for number in range(301, 303)]
         refused = [isinstance(future.exception(0), LogFull) for future in futures if future.done()]
