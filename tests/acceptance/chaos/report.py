@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def tell(line: str) -> None:
 
 def tell_checks(checks: list[Check]) -> bool:
     """Whether every promise was kept."""
-    print("\nchecks")
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"\nchecks (load average {load} on {os.cpu_count()} processors)")
     for check in checks:
         print(f"  {'FAILED' if check.problems else 'ok':<7} {check.promise}{f': {check.told}' if check.told else ''}")
         for problem in check.problems[:MOST]:

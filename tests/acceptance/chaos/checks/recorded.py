@@ -156,7 +156,7 @@ def _first_joined(story: Story) -> float:
 
 
 def _lacks(row: dict[str, Any], blows: list[Blow]) -> str:
-    """A missing message, and how it lies to the acts around it."""
-    last = max((blow for blow in blows if blow.began - 1 <= row["at"]), key=lambda blow: blow.began, default=None)
-    where = f"{row['at'] - last.began:+.3f} s from: {last.what}" if last else "before anything was done"
+    """A missing message, and how it lies to the nearest act."""
+    near = min(blows, key=lambda blow: abs(row["at"] - blow.began), default=None)
+    where = f"{row['at'] - near.began:+.3f} s from: {near.what}" if near else "nothing was done"
     return f"the log lacks the room's {row['n']} ({where}): {witnesses.brief(row['message'])}"
