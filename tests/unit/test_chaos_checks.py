@@ -151,12 +151,20 @@ def test_what_is_not_sent_and_came_is_found(made: Made) -> None:
     assert recorded.outbound_agrees(made.evidence).problems
 
 
-@pytest.mark.parametrize(
-    ("second", "found"), [(49.9, True), (49.96, False), (51.9, False), (53, True), (57, True)], ids=str
-)
+@pytest.mark.parametrize(("second", "found"), [(48, True), (49.9, False), (51.9, False), (53, True), (57, True)])
 def test_a_missing_message_in_is_excused_by_a_gap_and_an_act_together(made: Made, second: float, found: bool) -> None:
     made.record.append(made.row(second, REPLICA, beat(9)))
     assert bool(recorded.inbound_agrees(made.evidence).problems) is found
+
+
+@pytest.mark.parametrize(("second", "load", "found"), [(49.9, 0.8, True), (49.9, 4.0, False), (49.96, 0.8, False)])
+def test_a_message_that_was_not_durable_in_time_is_found_unless_the_machine_was_busy(
+    made: Made, second: float, load: float, found: bool
+) -> None:
+    made.record.append(made.row(second, REPLICA, beat(9)))
+    evidence = made.evidence
+    evidence.blows[0].load = load
+    assert bool(recorded.heard_is_durable(evidence).problems) is found
 
 
 def test_a_message_in_that_is_there_twice_or_at_another_place_is_found(made: Made) -> None:

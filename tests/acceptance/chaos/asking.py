@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-PATIENCE = 20.0  # s that one answer is waited for
+PATIENCE = 40.0  # s that one answer is waited for; a console may keep it for 30 s where it is asked to
 AWAY = (httpx.TransportError, httpx.HTTPStatusError)
 
 

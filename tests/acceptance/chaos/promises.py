@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 RATE = 24_000
+WAITING = 0.3  # of the echoes
+PACINGS = ("lead", "realtime", "burst")
 WORDS = ("a", "room", "may", "fall", "silent", "while", "others", "speak", "and", "every", "word", "is", "kept")
 
 
@@ -27,6 +29,7 @@ class Promise:
     text: str = ""
     pcm: bytes = field(default=b"", repr=False)
     pacing: str = "lead"
+    wait: bool = False  # whether the answer is to come when it was sent: so the client keeps to the replica's pace
     tries: int = 0
     inference_id: str | None = None  # as the answer gave it; None: not promised
     refused: str = ""  # what it was answered instead, where asking again is no use
@@ -50,9 +53,9 @@ class Opening:
 
 def make_promise(name: str, chance: random.Random) -> Promise:
     """The next thing to say: mostly a text, now and then up to a second of audio."""
-    way = chance.choices(list(Way), (30, 30, 40))[0]
+    way, wait = chance.choices(list(Way), (30, 30, 40))[0], chance.random() < WAITING
     if chance.random() < 0.8:
         words = " ".join(chance.choices(WORDS, k=chance.randint(2, 12)))
-        return Promise(name, way, text=f"{name}: {words}.")
+        return Promise(name, way, text=f"{name}: {words}.", wait=wait)
     samples = chance.randint(RATE // 5, RATE)
-    return Promise(name, way, pcm=chance.randbytes(samples * 2), pacing=chance.choice(("lead", "realtime", "burst")))
+    return Promise(name, way, pcm=chance.randbytes(samples * 2), pacing=chance.choice(PACINGS), wait=wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Blow:
     what: str
     began: float  # just before the first signal; what is looked up before it takes its time
     ended: float = float("inf")
+    load: float = 0.0  # of the machine then: processes that want to run, for each processor
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Scene:
 
     def strike(self) -> None:
         """Now it begins."""
+        self.blows[-1].load = os.getloadavg()[0] / (os.cpu_count() or 1)
         self.blows[-1].began = time.time()
 
     def rooms(self) -> list[dict[str, Any]]:

@@ -119,7 +119,7 @@ class Talk(threading.Thread):
             promise.tries += 1
 
         try:
-            path = f"conversations/{self.opening.id}/echoes/"
+            path = f"conversations/{self.opening.id}/echoes/{'?wait=sent' if promise.wait else ''}"
             answer = self.asker.ask(path, body, headers, again=promise.way != Way.PLAIN, tried=tried)
         except Unanswered:
             return

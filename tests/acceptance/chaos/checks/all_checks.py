@@ -13,6 +13,7 @@ ALL: tuple[Look, ...] = (
     promised.states_are_true,
     recorded.outbound_agrees,
     recorded.inbound_agrees,
+    recorded.heard_is_durable,
     recorded.streams_are_gapless,
     paid.no_orphans,
     paid.none_paid_twice,
