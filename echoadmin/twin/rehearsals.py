@@ -215,7 +215,7 @@ REHEARSALS = (
         "stalled",
         DAILY,
         "Nothing goes through",
-        "The connection stays open and carries nothing for so long; then all of it comes.",
+        "The connection stays open and carries nothing for so long; then all of it comes, to who is still there.",
         "What was sent has no sign of being said: past its deadline it is unconfirmed, never said again by itself.",
         {"kind": "stalled"},
         seconds=20,
