@@ -87,7 +87,6 @@ class Backlog:
     done: int | None = None  # how far it was taken in, as far as is known
     kept: dict[int, Kept] = field(default_factory=dict)  # by their records' ends
     tallies: Tallies = field(default_factory=dict)
-    refused: Tallies = field(default_factory=dict)  # what the database never takes
     damaged: set[int] = field(default_factory=set)  # records that can't be read, by their ends
     attempt: tuple[int, list[tuple[Kept | None, list[Written]]]] | None = None  # the last COMMIT, until it is settled
 

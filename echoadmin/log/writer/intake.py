@@ -18,6 +18,7 @@ from echoadmin.log.writer.backlog import Backlog, Found, Kept
 from echoadmin.log.writer.drafts import Draft, Unit, Written
 from echoadmin.log.writer.rows import prepare
 from echoadmin.log.writer.storing import Ready, store
+from echoadmin.log.writer.told import Tallies
 
 logger = logging.getLogger(__name__)
 
@@ -72,17 +73,19 @@ def settle(backlog: Backlog) -> None:
 
 
 def pass_over(connection: BaseDatabaseWrapper, backlog: Backlog, end: int, error: Exception) -> None:
-    """The next record is one that the database never takes: it is left out, counted, so that the rest gets in."""
+    """The next record is one that the database never takes: it is left out, and told, so that the rest gets in."""
     with connection.cursor() as cursor:
         done = _lock(cursor, backlog)
         one = next(iter(backlog.read(done, end)))
         drafts = one.record.drafts if one.record else []
         logger.error("%d entries of %s are lost, the database refuses them: %s", len(drafts), backlog.file.name, error)
-        told.count(backlog.refused, drafts)
+        refused: Tallies = {}
+        told.count(refused, drafts)
+        _store_more(connection, told.lost(refused, "refused_by_database"))
         if one.end == backlog.file.size:
             _tell(connection, backlog)
         cursor.execute("UPDATE log_spool SET done = %s WHERE name = %s", [one.end, backlog.file.name])
-    if one.kept is not None and one.kept.future is not None:
+    if one.kept is not None and one.kept.future is not None and not one.kept.future.done():
         one.kept.future.set_exception(error)
     backlog.attempt = (one.end, [])
 
@@ -139,9 +142,7 @@ def _store(connection: BaseDatabaseWrapper, piece: _Piece) -> None:
         if isinstance(outcome, Exception):
             raise outcome
         piece.outcomes[end] = outcome
-    doubts = _doubts(piece)
-    if doubts:
-        _store_more(connection, doubts)
+    _store_more(connection, _doubts(piece))
 
 
 def _doubts(piece: _Piece) -> list[Draft]:
@@ -159,17 +160,15 @@ def _doubts(piece: _Piece) -> list[Draft]:
 
 def _tell(connection: BaseDatabaseWrapper, backlog: Backlog) -> None:
     """At the end of the spool: what it was."""
-    drafts = [
-        *told.lost(backlog.refused, "refused_by_database"),
-        *told.damaged(len(backlog.damaged), backlog.file.cut_off, backlog.file.name),
-    ]
+    drafts = told.damaged(len(backlog.damaged), backlog.file.cut_off, backlog.file.name)
     if backlog.adopted or drafts or monotonic() - backlog.began >= TOLD_FROM:
         drafts += told.spooled(backlog.tallies, backlog.owner)
-    if drafts:
-        _store_more(connection, drafts)
+    _store_more(connection, drafts)
 
 
 def _store_more(connection: BaseDatabaseWrapper, drafts: list[Draft]) -> None:
+    if not drafts:
+        return
     [outcome] = store(connection, [Ready(Unit(drafts), [*map(prepare, drafts)])])
     if isinstance(outcome, Exception):
         raise outcome
