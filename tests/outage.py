@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 
 @contextmanager
@@ -14,6 +14,17 @@ def database_away() -> Iterator[None]:
     """Until the end of the block nobody can write; the test's own connection still reads."""
     with _refusing_postgresql() if connection.vendor == "postgresql" else _locked_sqlite():
         yield
+
+
+def own_connection_works() -> bool:
+    """Whether the test's own connection does; a broken one is given back, for another. Requests may have changed it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        connection.close()
+        return False
+    return True
 
 
 @contextmanager

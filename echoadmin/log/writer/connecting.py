@@ -21,3 +21,10 @@ def own_connection() -> BaseDatabaseWrapper:
 def use_own_connection() -> None:
     """For this thread: also what guards do goes over it, in the writer's transaction."""
     connections[DEFAULT_DB_ALIAS] = own_connection()
+
+
+def mend_pool() -> None:
+    """The database is back: throws out of this process's pool what broke meanwhile, before a request gets it."""
+    pool = getattr(connections.create_connection(DEFAULT_DB_ALIAS), "pool", None)
+    if pool is not None:
+        pool.check()

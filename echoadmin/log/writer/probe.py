@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError
 
-from echoadmin.log.writer.connecting import own_connection
+from echoadmin.log.writer.connecting import mend_pool, own_connection
 
 
 class Probe:
@@ -31,6 +31,7 @@ class Probe:
             if _answers():
                 self.back = True
                 self._on_back()
+                mend_pool()
                 return
             self._pause = min(2 * self._pause, self.LONGEST)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-from django.db import connection, connections
-
 from conversations import interactions
 from conversations.models import Echo
 from echoadmin.log import clips
 from tests.integration.rooms.driving import InRoom, tone
+from tests.outage import database_away
 from tests.waiting import until
 
 
@@ -100,41 +98,7 @@ def test_a_room_that_is_silent_for_a_while_costs_no_writes_but_its_heartbeats(ro
 # --- the database goes away for a moment ---
 
 
-@pytest.fixture
-def database_away(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes the database refuse everybody for a moment: `with database_away(): …`."""
-    if connection.vendor == "postgresql":
-        return _without_connections
-    # Who waits for the lock gives up soon; the workers' connections are opened after this.
-    monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "timeout", 0.1)
-    return _locked
-
-
-class _locked:
-    def __enter__(self) -> None:
-        self.holder = connections.create_connection("default")
-        with self.holder.cursor() as cursor:
-            cursor.execute("BEGIN EXCLUSIVE")
-
-    def __exit__(self, *_: object) -> None:
-        with self.holder.cursor() as cursor:
-            cursor.execute("ROLLBACK")
-        self.holder.close()
-
-
-class _without_connections:
-    def __enter__(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-def test_a_room_outlives_a_database_that_is_away_for_a_moment(database_away: Any, room: InRoom, guest: Any) -> None:
+def test_a_room_outlives_a_database_that_is_away_for_a_moment(room: InRoom, guest: Any) -> None:
     session = room.row.session_id
     room.until_state(room.say("Before."), "spoken")
     with database_away():
@@ -148,7 +112,7 @@ def test_a_room_outlives_a_database_that_is_away_for_a_moment(database_away: Any
     room.agree()
 
 
-def test_the_echo_in_hand_goes_on_when_the_database_comes_back(database_away: Any, room: InRoom) -> None:
+def test_the_echo_in_hand_goes_on_when_the_database_comes_back(room: InRoom) -> None:
     pcm = tone(2.0)
     echo = room.until_state(room.play(pcm, pacing="realtime"), "speaking")
     with database_away():

@@ -24,7 +24,7 @@ from echoadmin.log.writer import Draft
 from echoadmin.log.writer.records import encode
 from tests.integration.rooms.driving import InRoom, tone
 from tests.integration.rooms.test_rooms_takeover import dead, left  # noqa: F401 - a fixture
-from tests.outage import database_away
+from tests.outage import database_away, own_connection_works
 from tests.sdk_client import SdkClient
 from tests.twin_process import TwinProcess
 from tests.waiting import until
@@ -103,6 +103,7 @@ def test_the_probe_and_the_metrics_say_so_meanwhile(
             assert "the log can't be written" in client.get("/readyz").json()["parts"]["worker"]
         until(lambda: gauge("echoadmin_log_spooled") == 0, "it is taken in")
         assert gauge("echoadmin_log_spool_bytes") == gauge("echoadmin_log_lost") == 0
+    until(own_connection_works, "the test has a connection again")
 
 
 def test_nothing_new_is_claimed_without_the_database_and_it_is_said_afterwards(long_lease: None, room: InRoom) -> None:
