@@ -104,6 +104,7 @@ def test_the_probe_and_the_metrics_say_so_meanwhile(
         until(lambda: gauge("echoadmin_log_spooled") == 0, "it is taken in")
         assert gauge("echoadmin_log_spool_bytes") == gauge("echoadmin_log_lost") == 0
     until(own_connection_works, "the test has a connection again")
+    room.until_state(room.say("After."), "spoken")
 
 
 def test_nothing_new_is_claimed_without_the_database_and_it_is_said_afterwards(long_lease: None, room: InRoom) -> None:
