@@ -45,8 +45,9 @@ def test_two_replicas_are_silent_after_one_button_on_the_home_page(opened: OPEN)
         expect(page.locator('[data-live="room"]')).to_have_text("joined")
         page.go_back()
     page.get_by_role("link", name="In the log").click()
-    page.locator("#entries > li").first.locator("summary").click()
-    expect(page.locator("#entries > li").first).to_contain_text("a rehearsal of stopping")
+    stopped = page.locator("#entries > li", has_text="everything.stopped").first
+    stopped.locator("summary").click()
+    expect(stopped).to_contain_text("a rehearsal of stopping")
 
 
 def test_everything_is_ended_from_the_list(opened: OPEN) -> None:

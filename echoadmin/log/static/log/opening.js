@@ -5,6 +5,8 @@ import { localise } from "../echoadmin/times.js";
 /** Watches the rows of `list`. text: what was searched for, to be marked in messages too. */
 export function openInPlace(list, text = "") {
   list.addEventListener("toggle", ({ target }) => target.open && fill(target, text), true);
+  // Somebody was quicker than this script.
+  for (const row of list.querySelectorAll("details[open]")) fill(row, text);
 }
 
 async function fill(row, text) {
