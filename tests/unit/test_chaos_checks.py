@@ -175,6 +175,14 @@ def test_a_message_in_that_is_there_twice_or_at_another_place_is_found(made: Mad
     assert recorded.inbound_agrees(made.evidence).problems
 
 
+def test_what_lay_in_a_spool_may_have_a_later_number_but_not_two(made: Made) -> None:
+    spooled = made.log.pop(5)
+    made.log += [spooled, made.room("spooled", 62, {"count": 1})]
+    assert not recorded.inbound_agrees(made.evidence).problems
+    made.log.insert(5, spooled)
+    assert recorded.inbound_agrees(made.evidence).problems
+
+
 def test_a_conversation_that_runs_unknown_or_twice_or_was_ended_is_found(made: Made) -> None:
     made.rooms.append({"conversation_id": "c2", "conversation_name": "talk", "status": "active"})
     assert paid.no_orphans(made.evidence).problems
