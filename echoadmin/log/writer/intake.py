@@ -18,6 +18,7 @@ from echoadmin.log.writer.backlog import Backlog, Found, Kept
 from echoadmin.log.writer.drafts import Draft, Unit, Written
 from echoadmin.log.writer.rows import prepare
 from echoadmin.log.writer.storing import Ready, store
+from echoadmin.log.writer.successors import Successors
 from echoadmin.log.writer.told import Tallies
 
 logger = logging.getLogger(__name__)
@@ -109,8 +110,11 @@ def _lock(cursor: CursorWrapper, backlog: Backlog) -> int:
 
 
 def _read(cursor: CursorWrapper, backlog: Backlog, done: int, end: int, most: int) -> _Piece:
-    """The next records, as many as fit into a transaction; those that are in the database already only counted."""
-    piece, entries, committed = _Piece(end=done), 0, _Committed(cursor)
+    """The next records, as many as fit into a transaction; those that are in the database already only counted.
+
+    Neither is what a successor in the room heard itself: this process did not know yet that it had one.
+    """
+    piece, entries, committed, successors = _Piece(end=done), 0, _Committed(cursor), Successors(cursor)
     for one in backlog.read(done, end):
         piece.found.append(one)
         piece.end = one.end
@@ -119,7 +123,7 @@ def _read(cursor: CursorWrapper, backlog: Backlog, done: int, end: int, most: in
         elif committed(one.record.transaction):
             if one.kept is not None and one.kept.doubt is not None:
                 piece.outcomes[one.end] = one.kept.doubt[1]
-        else:
+        elif not successors.heard(one.record.drafts):
             guard = one.kept.guard if one.kept is not None else None
             drafts = one.record.drafts
             piece.ready[one.end] = Ready(Unit(drafts, guard=guard), [*map(prepare, drafts)], from_spool=True)
