@@ -123,14 +123,26 @@ def _short(message: str) -> str:
 def _align(story: Story) -> tuple[list[dict[str, Any]], list[str]]:
     """What the room carried while the log should have heard it, and it is not there; and what is there wrongly.
 
-    Where something lay in a spool its number may be behind what another worker heard later: there the times are in
-    order.
+    What lay in a spool may have its number behind what another worker, who joined meanwhile, heard later: there the
+    times are in order.
     """
     heard = _heard(story)
-    if any(entry["event_type"] == "spooled" for entry in story.entries):
+    if _came_late(story):
         heard.sort(key=lambda entry: witnesses.seconds(entry["at"]))
     missing, wrong = _aligned(story, heard)
     return missing, [f"the log's {one['n']} is there twice or not in order: {_short(_key(one))}" for one in wrong]
+
+
+def _came_late(story: Story) -> bool:
+    """Whether something stands behind a `joined` that it was heard before."""
+    joined = 0.0
+    for entry in story.entries:
+        at = witnesses.seconds(entry["at"])
+        if entry["kind"] == "room" and entry["event_type"] == "joined":
+            joined = at
+        elif witnesses.is_app_message(entry, "in") and at < joined - TRANSIT:
+            return True
+    return False
 
 
 def _aligned(story: Story, heard: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
