@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 Cursor = CursorWrapper | sqlite3.Cursor
 EVERY = 2.0  # seconds
 LONG = 8_000  # pages (32 MB) in the WAL file, from which on it is begun anew
+FEW = 500  # pages that are left for FULL, which has to have the lock; those that came meanwhile are copied before
+MOST_TIMES = 4
 PATIENCE = 20  # ms that FULL waits for others' locks, while writers wait for its own
 
 
@@ -54,7 +56,13 @@ class Checkpointer:
 def checkpoint(cursor: Cursor) -> int:
     """Copies back what can be; returns how many pages of the WAL file are still needed, as far as is known."""
     cursor.execute(f"PRAGMA busy_timeout={PATIENCE}")
-    pages, done = _copy_back(cursor, "PASSIVE")
+    before, done = _copy_back(cursor, "PASSIVE")
+    pages = before
+    for _ in range(MOST_TIMES if pages >= LONG else 0):
+        pages, done = _copy_back(cursor, "PASSIVE")
+        if pages - before < FEW:
+            break
+        before = pages
     if pages >= LONG:
         pages, done = _copy_back(cursor, "FULL")
     return pages - done

@@ -91,9 +91,8 @@ def pass_over(connection: BaseDatabaseWrapper, backlog: Backlog, end: int, error
     backlog.attempt = (one.end, [])
 
 
-def close(connection: BaseDatabaseWrapper, backlog: Backlog) -> None:
-    """All of it is in: the file goes first, for without its row it would be taken in once more."""
-    backlog.file.remove()  # a row that stays, because the database went away, does no harm
+def forget(connection: BaseDatabaseWrapper, backlog: Backlog) -> None:
+    """All of it is in, and its file is gone; a row that stays, because the database went away, does no harm."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM log_spool WHERE name = %s", [backlog.file.name])
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import takewhile
+from time import monotonic
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -19,7 +21,10 @@ logger = logging.getLogger(__name__)
 # A transaction that waits longer for another's lock, or for the disk, is given up and tried again (PostgreSQL).
 _BEGIN = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true), txid_current()"
 # SQLite's lock likewise, where there is a spool that takes over meanwhile.
-BUSY = 500  # ms
+BUSY = 0.5  # s
+# SQLite's own waiting grows to 100 ms between two looks (sqlite3.c, sqliteDefaultBusyCallback), in which others get in.
+LOOK = 4  # ms that it waits by itself; then it is asked again
+_SQLITE_BUSY = 5
 
 
 class Transactions:
@@ -30,6 +35,7 @@ class Transactions:
 
     def __init__(self, *, checkpoints: bool, patient: bool) -> None:
         self._checkpoints, self._patient = checkpoints, patient
+        self._patience = BUSY  # s for SQLite's lock; known once there is a connection
 
     def store(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """Stores the first units of the batch; an outcome for each of those."""
@@ -40,7 +46,7 @@ class Transactions:
         outcomes: list[Outcome] = []
         batch = _without_doubts(batch)
         try:
-            with transaction.atomic():
+            with self._transaction(connection):
                 number = _begin(connection)
                 outcomes = store(connection, [waiting.ready for waiting in batch if waiting.ready])
         except Exception as error:
@@ -53,7 +59,7 @@ class Transactions:
         """Stores the next piece of a spool; returns the streams that grew. To be settled by the caller."""
         connection = self._connection()
         try:
-            with transaction.atomic():
+            with self._transaction(connection):
                 _begin(connection)
                 return intake.take_in(connection, backlog, end)
         except Exception as error:
@@ -64,22 +70,39 @@ class Transactions:
 
     def close(self, backlog: Backlog) -> None:
         """The spool is taken in: takes it away."""
-        intake.close(self._connection(), backlog)
+        connection = self._connection()
+        backlog.file.remove()  # first: without its row it would be taken in once more
+        with self._transaction(connection):
+            intake.forget(connection, backlog)
 
     def _take_in_one(self, backlog: Backlog, end: int) -> set[str]:
         """Something in the piece can't be stored: one record at a time, and that one is passed over."""
         connection = self._connection()
         try:
-            with transaction.atomic():
+            with self._transaction(connection):
                 _begin(connection)
                 return intake.take_in(connection, backlog, end, most=1)
         except Exception as error:
             if is_passing(error):
                 raise
-            with transaction.atomic():
+            with self._transaction(connection):
                 _begin(connection)
                 intake.pass_over(connection, backlog, end, error)
         return set()
+
+    @contextmanager
+    def _transaction(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        """One that waits for SQLite's lock by looking every few ms."""
+        until = monotonic() + self._patience
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(transaction.atomic())
+                    break
+                except OperationalError as error:
+                    if not _is_busy(error) or monotonic() > until:
+                        raise
+            yield
 
     def _connection(self) -> BaseDatabaseWrapper:
         connection = connections[DEFAULT_DB_ALIAS]
@@ -91,9 +114,10 @@ class Transactions:
     def _set_up(self, cursor: CursorWrapper) -> None:
         if self._checkpoints:
             cursor.execute("PRAGMA wal_autocheckpoint=0")
-        if not self._patient:
-            cursor.execute("PRAGMA busy_timeout")
-            cursor.execute(f"PRAGMA busy_timeout={min(BUSY, cursor.fetchone()[0])}")
+        cursor.execute("PRAGMA busy_timeout")
+        others = cursor.fetchone()[0] / 1000
+        self._patience = others if self._patient else min(BUSY, others)
+        cursor.execute(f"PRAGMA busy_timeout={LOOK}")
 
 
 def _begin(connection: BaseDatabaseWrapper) -> int | None:
@@ -104,6 +128,12 @@ def _begin(connection: BaseDatabaseWrapper) -> int | None:
         cursor.execute(_BEGIN)
         number: int = cursor.fetchone()[-1]
     return number
+
+
+def _is_busy(error: OperationalError) -> bool:
+    """Whether SQLite's lock is another's."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == _SQLITE_BUSY
 
 
 def _doubt(number: int, batch: Sequence[Waiting], outcomes: list[Outcome]) -> None:
