@@ -51,7 +51,7 @@ def instant(at: datetime) -> str:
     """A moment as the header has it: UTC, always with six digits of microseconds, ending in Z."""
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
-    return at.isoformat(timespec="microseconds")[:26] + "Z"
+    return at.isoformat("T", "microseconds")[:26] + "Z"
 
 
 def _plain(value: Any) -> Any:

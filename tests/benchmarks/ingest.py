@@ -37,7 +37,7 @@ def drafts(count: int) -> list[Any]:
     """Made-up entries that happen when they are written, each in a stream of this run."""
     import log_mix
 
-    run = f"{os.getpid():x}{int(time.time()):x}"
+    run = f"{time.time_ns():x}"
     found: list[Any] = []
     block = 0
     while len(found) < count:

@@ -28,7 +28,7 @@ from echoadmin.log.writer import Draft, append
 
 PRUNED = "log.pruned"
 WINDOW = 5_000  # of the oldest entries at a time, whose streams are gone through
-FEWEST, MOST = 10, 1_000  # entries in a transaction
+FEWEST, MOST = 10, 500  # entries in a transaction
 AIM = 0.015  # seconds for a transaction: batches grow and shrink towards it
 PAUSE = 0.05  # seconds between two, at least
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from itertools import takewhile
 from time import monotonic
@@ -42,13 +42,14 @@ class Waiting:
         return self._began
 
     def settle(self, outcome: list[Written] | Exception) -> None:
-        """Tells whoever waits."""
-        if self.future.done():
+        """Tells whoever waits; twice is once."""
+        try:
+            if isinstance(outcome, Exception):
+                self.future.set_exception(outcome)
+            else:
+                self.future.set_result(outcome)
+        except InvalidStateError:  # asked for first, it would cost as much as telling
             return
-        if isinstance(outcome, Exception):
-            self.future.set_exception(outcome)
-        else:
-            self.future.set_result(outcome)
 
 
 @dataclass(slots=True)

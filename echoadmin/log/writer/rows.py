@@ -44,14 +44,8 @@ class Prepared(NamedTuple):
     values: tuple[Any, ...]  # of COLUMNS from `at` on
 
 
-class _Message(NamedTuple):
-    body: str  # to be stored
-    sha256: bytes
-    nbytes: int
-    clip_id: int | None = None
-    clip_start: int | None = None
-    clip_bytes: int | None = None
-    samples: bytes | None = None
+_Message = tuple[str, bytes, int, int | None, int | None, int | None, bytes | None]
+"""The body to be stored, the whole message's SHA-256, its bytes, its clip (id, start, bytes), samples for a new one."""
 
 
 def prepare(draft: Draft) -> Prepared:
@@ -67,23 +61,23 @@ def prepare(draft: Draft) -> Prepared:
     )
     inference_id, inference_json = _optional("inference_id", draft.inference_id)
     request_id, request_json = _optional("request_id", draft.request_id)
-    message = _message(draft)
+    body, sha256_, nbytes, clip_id, clip_start, clip_bytes, samples = _message(draft)
     seq = draft.seq
     if seq is not None and not -_INT64 <= seq < _INT64:
         seq = None  # it comes from outside: what no column can hold is left to the body
     # The header is written without a detour: made by a JSON encoder it would be the most of what an entry costs.
     start = (
-        f'{labels.to_at}{instant(at)}","body_bytes":{message.nbytes},"clip_bytes":{_number(message.clip_bytes)},'
-        f'"clip_start":{_number(message.clip_start)}{labels.to_echo}{_number(draft.echo_id)},'
+        f'{labels.to_at}{instant(at)}","body_bytes":{nbytes},"clip_bytes":{_number(clip_bytes)},'
+        f'"clip_start":{_number(clip_start)}{labels.to_echo}{_number(draft.echo_id)},'
         f'"epoch":{_number(draft.epoch)}{labels.to_inference}{inference_json}{labels.to_late}'
     )
     end = f"{labels.to_request}{request_json}{labels.to_seq}{_number(seq)}{labels.to_end}"
+    said = None if draft.said is None else storable(draft.said)
     values = (
-        *(at, *labels.columns, inference_id, request_id, draft.echo_id, labels.is_error, draft.epoch, seq),
-        *(message.nbytes, message.sha256, None if draft.said is None else storable(draft.said)),
-        *(message.clip_start, message.clip_bytes),
-    )
-    return Prepared(draft, at, message.body, message.sha256, message.clip_id, message.samples, start, end, values)
+        at, *labels.columns, inference_id, request_id, draft.echo_id, labels.is_error, draft.epoch, seq,
+        nbytes, sha256_, said, clip_start, clip_bytes,
+    )  # fmt: skip
+    return Prepared(draft, at, body, sha256_, clip_id, samples, start, end, values)
 
 
 class _Labels(NamedTuple):
@@ -156,7 +150,7 @@ def _message(draft: Draft) -> _Message:
     audio = _audio(draft)
     if audio is None:
         full = canonical(draft.message() if callable(draft.message) else draft.message)
-        return _Message(full, sha256(full.encode("ascii")).digest(), len(full))
+        return full, sha256(full.encode("ascii")).digest(), len(full), None, None, None, None
     message = draft.message
     body = canonical({**message, "properties": {**message["properties"], "audio": None}})
     before, _, after = body.partition(_NO_AUDIO)
@@ -164,9 +158,9 @@ def _message(draft: Draft) -> _Message:
     full = canonical(message) if _NO_AUDIO in after else f'{before}"audio":"{audio}"{after}'
     digest_ = sha256(full.encode("ascii")).digest()
     if draft.clip is not None:
-        return _Message(body, digest_, len(full), *draft.clip)
+        return body, digest_, len(full), *draft.clip, None
     samples = draft.samples or b""
-    return _Message(body, digest_, len(full), None, 0, len(samples), samples)
+    return body, digest_, len(full), None, 0, len(samples), samples
 
 
 def _audio(draft: Draft) -> str | None:

@@ -204,7 +204,8 @@ def _add(batch: _Batch, entries: Sequence[Prepared], now: datetime) -> list[Writ
             batch.bodies.append((values[STREAM], values[N], entry.body))
             values[BODY] = None
         written.append(Written(id_, stream, head.n, head.digest))
-        id_ = None if id_ is None else id_ + 1
+        if id_ is not None:
+            id_ += 1
     batch.next_id = id_
     return written
 

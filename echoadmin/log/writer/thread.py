@@ -189,7 +189,8 @@ class Writer:
         for waiting, outcome in zip(batch, outcomes, strict=True):
             waiting.settle(outcome)
             if not isinstance(outcome, Exception):
-                grown.update(written.stream for written in outcome)
+                for written in outcome:
+                    grown.add(written.stream)
         self._ring(grown)
 
     def _ring(self, grown: set[str]) -> None:
