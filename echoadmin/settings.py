@@ -199,8 +199,8 @@ else:
                 "timeout": 5,
                 # NORMAL: a commit survives kill -9 of the process, not a power cut of the machine.
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; "
-                # 128 MB, where no console runs: a console's checkpoints are made by a thread, at 32 MB.
-                "PRAGMA wal_autocheckpoint=32000;",
+                # 256 MB, where no console runs: a console's checkpoints are made by a thread, at 64 MB.
+                "PRAGMA wal_autocheckpoint=64000;",
             },
             "TEST": {"NAME": env.text("TEST_DATABASE_NAME") or None},
         }

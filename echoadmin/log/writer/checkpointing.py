@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 Cursor = CursorWrapper | sqlite3.Cursor
 EVERY = 2.0  # seconds
-LONG = 8_000  # pages (32 MB) in the WAL file, from which on it is begun anew
+LONG = 16_000  # pages (64 MB) in the WAL file, from which on it is begun anew
 FEW = 500  # pages that are left for FULL, which has to have the lock; those that came meanwhile are copied before
 MOST_TIMES = 4
 PATIENCE = 20  # ms that FULL waits for others' locks, while writers wait for its own
