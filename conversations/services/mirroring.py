@@ -257,7 +257,7 @@ def _admit(payload: Payload) -> Conversation | None:
     """
     unsettled = Conversation.objects.filter(upstream_id=None, state__in=(MirrorState.RESERVED, MirrorState.UNKNOWN))
     reference = bodies.reference_in(payload)
-    if reference and (asked := unsettled.select_for_update().filter(public_id=reference).first()):
+    if reference and (asked := unsettled.select_for_update(no_key=True).filter(public_id=reference).first()):
         return asked
     if any(fits(row, payload) for row in unsettled):
         return None

@@ -112,5 +112,6 @@ def make_room_for(kind: MirroredKind, row: Any, upstream_id: str) -> None:
 
 
 def lock_row(model: type[Mirrored], row: Any) -> Any:
-    """The row as the database has it, locked until the commit."""
-    return model.objects.select_for_update().get(pk=row.pk)
+    """The row as the database has it, locked until the commit; what refers to it can be written meanwhile: the rooms
+    do so all the time, and hold the room's row that a settling conversation wants, too."""
+    return model.objects.select_for_update(no_key=True).get(pk=row.pk)

@@ -104,7 +104,10 @@ def _store(
 ) -> None:
     with transaction.atomic(durable=True):
         ids = [str(payload[kind.id_field]) for payload in batch]
-        known = {row.upstream_id: row for row in kind.model.objects.select_for_update().filter(upstream_id__in=ids)}
+        known = {
+            row.upstream_id: row
+            for row in kind.model.objects.select_for_update(no_key=True).filter(upstream_id__in=ids)
+        }
         drafts: list[Draft] = []
         untouched: list[int] = []
         for payload in batch:

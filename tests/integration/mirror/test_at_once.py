@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import connection, transaction
 
-from conversations.models import Conversation
+from conversations.models import Conversation, Room
 from conversations.services import mirroring
 from echoadmin.actors import SYSTEM
+from echoadmin.mirror.creating import lock_row
+from tests import make
 from tests.integration.mirror.conftest import ANA
 from tests.twin_process import TwinProcess
 
@@ -71,3 +73,18 @@ def test_two_that_resolve_at_once_adopt_once(twin: TwinProcess) -> None:
         [future.result() for future in [pool.submit(in_thread, resolve) for _ in range(3)]]
     assert len(found) == 1
     assert Conversation.objects.get().state == "live"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writing transaction at a time")
+def test_what_refers_to_a_conversation_is_written_while_it_is_being_settled() -> None:
+    conversation = make.conversation()
+
+    def refer() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '5s'")
+            Room.objects.create(conversation=conversation)
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as other:
+        lock_row(Conversation, conversation)
+        other.submit(in_thread, refer).result(30)
+    assert Room.objects.filter(conversation=conversation).exists()
