@@ -32,7 +32,7 @@ from echoadmin.log.writer.transacting import Transactions
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000  # units
-MAX_ENTRIES = 2_000  # in a transaction, about: a unit is never split
+MAX_ENTRIES = 1_000  # in a transaction, about: a unit is never split
 
 
 class Writer:
