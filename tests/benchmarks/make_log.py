@@ -183,6 +183,8 @@ class Filler:
                 if time.monotonic() - told > 30:
                     told = time.monotonic()
                     say(f"{follower.name}: {taken:,} entries, {taken / (told - began):,.0f} a second")
+            while follower.tidy("nothing"):
+                pass
             say(f"{follower.name}: {taken:,} entries in {time.monotonic() - began:.0f} s")
         began = time.monotonic()
         with self.connection.cursor() as cursor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -17,10 +17,17 @@ from echoadmin.log.models import Entry
 
 BATCH = 250  # entries in a transaction, so that the log's writer never waits long for SQLite's one lock
 
+After = Literal["storing", "pruning", "nothing"]
+
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Something that is made of entries. `read` is called outside of transactions, the others inside."""
+    """Something that is made of entries.
+
+    `read` is called outside of transactions, `store`, `forget` and `empty` inside. `tidy` is called outside, after
+    entries were put in ("storing") or taken out ("pruning"), for what that leaves to be done, little by little; and
+    when there was nothing new ("nothing"), for what would keep others waiting. It tells whether it did something.
+    """
 
     name: str
     columns: tuple[str, ...]  # of Entry, `id` first
@@ -28,6 +35,7 @@ class Follower:
     store: Callable[[CursorWrapper, Any], None]
     forget: Callable[[CursorWrapper, Any], None]
     empty: Callable[[CursorWrapper], None]
+    tidy: Callable[[After], bool] = lambda after: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,9 @@ def advance(follower: Follower, up_to: int, batch: int = BATCH) -> int:
             unmoved = Progress.objects.filter(name=follower.name, last_id=place.last_id, changes=place.changes)
             if unmoved.update(last_id=rows[-1][0]):
                 follower.store(cursor, made)
-                return len(rows)
+                break
+    follower.tidy("storing")
+    return len(rows)
 
 
 def catch_up(follower: Follower, up_to: int, seconds: float | None = None, batch: int = BATCH) -> int:
@@ -62,6 +72,8 @@ def catch_up(follower: Follower, up_to: int, seconds: float | None = None, batch
         taken += count
         if until is not None and monotonic() > until:
             break
+    if not taken:
+        follower.tidy("nothing")
     return taken
 
 

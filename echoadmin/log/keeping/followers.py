@@ -54,6 +54,12 @@ def forget_pruned(cursor: CursorWrapper, known: Known) -> None:
             forget(follower, known.ids)
 
 
+def tidy() -> None:
+    """After some were pruned, outside of transactions."""
+    for follower in (ROLLS, SEARCH):
+        follower.tidy("pruning")
+
+
 def forget_words(ids: Sequence[int]) -> None:
     """Before they are erased, in the same transaction: their words are not found any more."""
     forget(SEARCH, ids)

@@ -28,7 +28,7 @@ from echoadmin.log.writer import Draft, append
 
 PRUNED = "log.pruned"
 WINDOW = 5_000  # of the oldest entries at a time, whose streams are gone through
-FEWEST, MOST = 10, 500  # entries in a transaction
+FEWEST, MOST = 10, 300  # entries in a transaction
 AIM = 0.015  # seconds for a transaction: batches grow and shrink towards it
 PAUSE = 0.05  # seconds between two, at least
 
@@ -169,7 +169,9 @@ def _stream(stream: int, rule: Rule, held: Renewable, pace: _Pace) -> Iterator[i
         if unchanged:
             yield len(batch.ids)
             after = batch.leaves[-1][0]
-        time.sleep(pause)
+        time.sleep(pause / 2)  # the log's writer gets its turn before and after
+        followers.tidy()
+        time.sleep(pause / 2)
 
 
 def _read(stream: int, rule: Rule, after: int, size: int) -> _Batch | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from echoadmin.log.index.following import Follower, reached
-from echoadmin.log.search import postgresql, sqlite
+from echoadmin.log.index.following import After, Follower, reached
+from echoadmin.log.search import pieces, postgresql, sqlite
 from echoadmin.log.search.rows import COLUMNS, Indexed, indexed
 
 NAME = "search"
@@ -42,4 +43,11 @@ def _empty(cursor: CursorWrapper) -> None:
         cursor.execute(statement)
 
 
-SEARCH = Follower(NAME, COLUMNS, _read, _store, _forget, _empty)
+_tidy_pieces = pieces.Tidy()
+
+
+def _tidy(after: After) -> bool:
+    return connection.vendor == "sqlite" and _tidy_pieces(connection, after)
+
+
+SEARCH = Follower(NAME, COLUMNS, _read, _store, _forget, _empty, _tidy)

@@ -3,6 +3,8 @@
 `log_words` has the entries with words, `log_facets` all of them (a table that knows no positions is a third of the
 size). A rowid is the entry's id with a minus: FTS5 skips ahead in rising order only, and the newest are asked for most.
 Tokens are made in Python, so the tokenizer only has to split at blanks.
+
+Each transaction adds a piece to an FTS5 index, and pieces have to be merged: see echoadmin.log.search.pieces.
 """
 
 from __future__ import annotations

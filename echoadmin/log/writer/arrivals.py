@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from time import monotonic
 
 from echoadmin.log.writer.backlog import Waiting
@@ -54,6 +55,11 @@ class Arrivals:
                 entries += len(waiting.unit.drafts)
                 batch.append(waiting)
         return batch
+
+    def next_ones(self, most: int) -> list[Waiting]:
+        """The first that wait, at most so many; they stay."""
+        with self.changed:
+            return [*islice(self._queue, most)]
 
     def take_all(self) -> list[Waiting]:
         """All that waits now."""

@@ -3,6 +3,7 @@
 In WAL mode whoever commits past `wal_autocheckpoint` pages copies them back at once, in the commit that it waits for
 (https://www.sqlite.org/wal.html#ckpt). Here a thread does that every two seconds. PASSIVE keeps nobody from writing;
 only FULL, for what came meanwhile, takes the lock, for some pages, so that the file is begun anew and does not grow.
+It waits for the disk while it holds the lock; so it follows on a PASSIVE one for which the disk was quick.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from time import monotonic
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.utils import CursorWrapper
@@ -18,9 +20,11 @@ logger = logging.getLogger(__name__)
 
 Cursor = CursorWrapper | sqlite3.Cursor
 EVERY = 2.0  # seconds
-LONG = 16_000  # pages (64 MB) in the WAL file, from which on it is begun anew
+LONG = 16_000  # pages (64 MB) in the WAL file, from which on it is begun anew when that holds nobody up
+TOO_LONG = 64_000  # and from here on whatever the disk does
 FEW = 500  # pages that are left for FULL, which has to have the lock; those that came meanwhile are copied before
-MOST_TIMES = 4
+QUICK = 0.03  # seconds for the PASSIVE one before
+MOST_TIMES = 6
 PATIENCE = 20  # ms that FULL waits for others' locks, while writers wait for its own
 
 
@@ -56,16 +60,20 @@ class Checkpointer:
 def checkpoint(cursor: Cursor) -> int:
     """Copies back what can be; returns how many pages of the WAL file are still needed, as far as is known."""
     cursor.execute(f"PRAGMA busy_timeout={PATIENCE}")
-    before, done = _copy_back(cursor, "PASSIVE")
-    pages = before
-    for _ in range(MOST_TIMES if pages >= LONG else 0):
-        pages, done = _copy_back(cursor, "PASSIVE")
-        if pages - before < FEW:
-            break
-        before = pages
-    if pages >= LONG:
+    pages, done = _copy_back(cursor, "PASSIVE")
+    if pages >= LONG and (_few_are_left(cursor, pages) or pages >= TOO_LONG):
         pages, done = _copy_back(cursor, "FULL")
     return pages - done
+
+
+def _few_are_left(cursor: Cursor, pages: int) -> bool:
+    """Copies back what comes meanwhile, until that is little and done quickly; False where it never is."""
+    for _ in range(MOST_TIMES):
+        before, started = pages, monotonic()
+        pages, _done = _copy_back(cursor, "PASSIVE")
+        if pages - before < FEW and monotonic() - started < QUICK:
+            return True
+    return False
 
 
 def _copy_back(cursor: Cursor, mode: str) -> tuple[int, int]:

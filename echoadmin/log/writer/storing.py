@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -77,11 +77,18 @@ def is_passing(error: BaseException) -> bool:
     return state is None or state[:2] in ("08", "40", "53", "55", "57", "58") or state == "25006"
 
 
-def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> list[Outcome]:
+def _nothing() -> None:
+    return
+
+
+def store(
+    connection: BaseDatabaseWrapper, ready: Sequence[Ready], meanwhile: Callable[[], None] = _nothing
+) -> list[Outcome]:
     """Writes the units in the open transaction of `connection`.
 
     Returns an outcome for each of the first units; the rest didn't fit into the time that a transaction may take.
-    Raises what concerns all of them.
+    Raises what concerns all of them. `meanwhile` is called once PostgreSQL has been sent many rows, to use the time
+    in which it takes them in; it may not raise.
     """
     with connection.cursor() as cursor:
         outcomes = _run_guards(cursor, ready)
@@ -91,7 +98,7 @@ def store(connection: BaseDatabaseWrapper, ready: Sequence[Ready]) -> list[Outco
         now = datetime.now(UTC)
         for at in passed:
             outcomes[at] = _chain(cursor, ready[at], batch, now)
-        _insert(cursor, batch)
+        _insert(cursor, batch, meanwhile)
     return outcomes
 
 
@@ -210,7 +217,7 @@ def _add(batch: _Batch, entries: Sequence[Prepared], now: datetime) -> list[Writ
     return written
 
 
-def _insert(cursor: CursorWrapper, batch: _Batch) -> None:
+def _insert(cursor: CursorWrapper, batch: _Batch, meanwhile: Callable[[], None]) -> None:
     """Puts everything into the database, the entries last."""
     if not batch.rows:
         return
@@ -229,6 +236,7 @@ def _insert(cursor: CursorWrapper, batch: _Batch) -> None:
         with cursor.db.wrap_database_errors, cursor.copy(COPY) as copy:
             for values in batch.rows:
                 copy.write_row(values)
+            meanwhile()
         return
     cursor.executemany(INSERT, batch.rows)
 

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from time import monotonic
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000  # units
 MAX_ENTRIES = 1_000  # in a transaction, about: a unit is never split
+AHEAD = 0.02  # s in which the next transaction is prepared while this one's rows are taken in: it holds locks
 
 
 class Writer:
@@ -50,7 +52,7 @@ class Writer:
         self._shelf = Shelf(spool)
         self._adopts = False
         on_sqlite = connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
-        self._transactions = Transactions(checkpoints=on_sqlite, patient=spool is None)
+        self._transactions = Transactions(checkpoints=on_sqlite, patient=spool is None, meanwhile=self._prepare_next)
         self._outage = Outage(self._arrivals, self._shelf, self._transactions, self._store, self._ring)
 
     @property
@@ -183,6 +185,16 @@ class Writer:
                 continue
             self._settle([left.popleft() for _ in outcomes], outcomes)
 
+    def _prepare_next(self) -> None:
+        """While the database takes rows in, which is longer than this: what the next transaction will need."""
+        until = monotonic() + AHEAD
+        for waiting in self._arrivals.next_ones(MAX_ENTRIES):
+            if monotonic() > until:
+                return
+            if waiting.ready is None and not any(callable(draft.message) for draft in waiting.unit.drafts):
+                with suppress(Exception):  # comes again when it's the unit's turn, and is told to who put it
+                    waiting.ready = _ready(waiting.unit)
+
     def _settle(self, batch: list[Waiting], outcomes: list[Outcome]) -> None:
         self._outage.recovered()
         grown: set[str] = set()
@@ -211,8 +223,12 @@ def _prepared(waiting: Waiting) -> bool:
     if not waiting.begin():
         return False
     try:
-        waiting.ready = waiting.ready or Ready(waiting.unit, [prepare(draft) for draft in waiting.unit.drafts])
+        waiting.ready = waiting.ready or _ready(waiting.unit)
     except Exception as error:  # noqa: BLE001 - goes to the future
         waiting.settle(error)
         return False
     return True
+
+
+def _ready(unit: Unit) -> Ready:
+    return Ready(unit, [prepare(draft) for draft in unit.drafts])

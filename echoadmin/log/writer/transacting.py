@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 from time import monotonic
@@ -31,10 +31,11 @@ class Transactions:
     """Each method is one transaction, and raises what broke it.
 
     checkpoints: SQLite's are made by a thread beside. patient: whether to wait as long as others for SQLite's lock.
+    meanwhile: what can be done while the database takes rows in.
     """
 
-    def __init__(self, *, checkpoints: bool, patient: bool) -> None:
-        self._checkpoints, self._patient = checkpoints, patient
+    def __init__(self, *, checkpoints: bool, patient: bool, meanwhile: Callable[[], None]) -> None:
+        self._checkpoints, self._patient, self._meanwhile = checkpoints, patient, meanwhile
         self._patience = BUSY  # s for SQLite's lock; known once there is a connection
 
     def store(self, batch: Sequence[Waiting]) -> list[Outcome]:
@@ -48,7 +49,7 @@ class Transactions:
         try:
             with self._transaction(connection):
                 number = _begin(connection)
-                outcomes = store(connection, [waiting.ready for waiting in batch if waiting.ready])
+                outcomes = store(connection, [one.ready for one in batch if one.ready], self._meanwhile)
         except Exception as error:
             if number is not None and is_passing(error):
                 _doubt(number, batch, outcomes)  # the connection broke in COMMIT: it may have worked nevertheless

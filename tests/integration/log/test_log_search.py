@@ -282,17 +282,6 @@ def test_the_index_made_again_is_the_same(lines: None) -> None:
     assert [found_ids(text) for text in ("world", "st*", "status:404", '"the world"')] == before
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="FTS5 alone keeps its index in pieces")
-def test_taking_many_out_makes_few_pieces_of_the_index() -> None:
-    append([said(f"word{i}", f"cv_{i % 2}") for i in range(40)])
-    index()
-    forget(SEARCH, [entry.pk for entry in Entry.objects.order_by("id")])
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(DISTINCT segid) FROM log_words_idx")
-        assert cursor.fetchone()[0] <= 4  # a piece for each entry: then each transaction puts dozens together again
-        assert raw("word7") == []
-
-
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite needs but one way")
 @pytest.mark.parametrize(("every", "ways"), [(2, 1), (30, 3), (199, 3)])
 def test_the_newest_rows_are_looked_at_first_and_the_index_is_asked_for_what_is_rare(

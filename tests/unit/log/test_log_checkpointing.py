@@ -56,6 +56,37 @@ def test_a_long_file_is_begun_anew(path: Path, writer: sqlite3.Connection, monke
     assert wal.stat().st_size == long
 
 
+def begun_anew(path: Path, writer: sqlite3.Connection) -> bool:
+    """Whether a checkpoint of a long WAL file lets the next write begin it anew."""
+    wal = path.with_name(path.name + "-wal")
+    with closing(opened(path)) as other:
+        write(writer, 40)
+        long = wal.stat().st_size
+        checkpoint(other.cursor())
+        write(writer, 20)
+    return wal.stat().st_size == long
+
+
+def test_while_the_disk_is_slow_nobody_waits_for_it_with_the_lock(
+    path: Path, writer: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[str] = []
+    copy_back = checkpointing._copy_back
+
+    def noted(cursor: checkpointing.Cursor, mode: str) -> tuple[int, int]:
+        modes.append(mode)
+        return copy_back(cursor, mode)
+
+    monkeypatch.setattr(checkpointing, "_copy_back", noted)
+    monkeypatch.setattr(checkpointing, "LONG", 20)
+    monkeypatch.setattr(checkpointing, "QUICK", 0)
+    begun_anew(path, writer)
+    assert "FULL" not in modes
+    monkeypatch.setattr(checkpointing, "TOO_LONG", 20)
+    assert begun_anew(path, writer)
+    assert modes[-1] == "FULL"
+
+
 def test_who_reads_or_writes_meanwhile_is_let_alone(
     path: Path, writer: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
