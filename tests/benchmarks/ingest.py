@@ -3,14 +3,17 @@
     .venv/bin/python tests/benchmarks/ingest.py                     (SQLite, in a folder of its own)
     .venv/bin/python tests/benchmarks/ingest.py --database-url postgres://postgres@127.0.0.1:5432/bench_log
 
-Both take turns on one table with all its indexes. On SQLite raw inserts make their own checkpoints, every 16 MB, as a
-console's are made beside it meanwhile. Then 500 entries a second come while the duty that follows the log
-keeps the text index and the roll-ups: how far behind they are, and how long the writer takes for an entry.
+Both take turns on one table with all its indexes, for --rounds or for --minutes on end; the writer is set up as a
+worker's is, with its spool and with bells that ring for each stream that grew. On SQLite raw inserts make their own
+checkpoints, every 16 MB, as a console's are made beside it meanwhile. Then 500 entries a second come while the duty
+that follows the log keeps the text index and the roll-ups: how far behind they are, and how long the writer takes for
+an entry.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import json
 import os
@@ -22,6 +25,7 @@ import threading
 import time
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +98,35 @@ def insert_raw(rows: list[list[Any]]) -> float:
     return time.perf_counter() - started
 
 
+@cache
+def loop() -> asyncio.AbstractEventLoop:
+    """One that runs, as in a worker: bells are rung on it."""
+    made = asyncio.new_event_loop()
+    threading.Thread(target=made.run_forever, daemon=True).start()
+    return made
+
+
+def workers_writer() -> Any:
+    """A writer as a worker has it."""
+    from django.conf import settings
+
+    from conversations import bells
+    from echoadmin.log.writer import Folder, Writer
+
+    bells.use_loop(loop())
+
+    def ring(streams: set[str]) -> None:
+        for stream in streams:
+            bells.ring_tail(stream)
+
+    return Writer(on_commit=ring, spool=Folder(settings.DATA / "spool", "bench", "bench", 2**28))
+
+
 def write(taken: list[Any]) -> float:
     """Seconds until a writer has stored them all, each handed over on its own (as rooms do) before it starts."""
-    from echoadmin.log.writer import Unit, Writer
+    from echoadmin.log.writer import Unit
 
-    writer = Writer()
+    writer = workers_writer()
     futures: list[Future[Any]] = [writer.put(Unit([draft])) for draft in taken]
     started = time.perf_counter()
     writer.start()
@@ -110,20 +138,27 @@ def write(taken: list[Any]) -> float:
     return seconds
 
 
-def compare(rounds: int, rows: int) -> dict[str, float]:
-    """Rows a second of both, in turns."""
-    raw_seconds, writer_seconds = [], []
-    for number in range(rounds + 1):
+def compare(rounds: int, rows: int, minutes: float) -> dict[str, Any]:
+    """Rows a second of both, in turns: so many, and on until so many minutes are over."""
+    turns: list[tuple[float, float]] = []  # seconds of raw inserts and of the writer
+    ends = time.monotonic() + minutes * 60
+    while len(turns) <= rounds or time.monotonic() < ends:
         taken = drafts(rows)
         ready = raw_rows(taken)
         gc.collect()
         gc.freeze()  # what is made up here is no part of what either has to keep
-        raw, written = insert_raw(ready), write(taken)
-        if number:  # the first round warms up
-            raw_seconds.append(raw)
-            writer_seconds.append(written)
-    raw, written = rows / statistics.median(raw_seconds), rows / statistics.median(writer_seconds)
-    return {"raw_rows_per_s": round(raw), "writer_rows_per_s": round(written), "ratio": round(written / raw, 3)}
+        turns.append((insert_raw(ready), write(taken)))
+    turns = turns[1:]  # the first one warms up
+    raw, written = (rows / statistics.median(seconds) for seconds in zip(*turns, strict=True))
+    told = {"raw_rows_per_s": round(raw), "writer_rows_per_s": round(written), "ratio": round(written / raw, 3)}
+    tenth = max(1, len(turns) // 10)
+    ratios = [round(statistics.median(ours / theirs for ours, theirs in part), 3) for part in cut(turns, tenth)]
+    return told | {"turns": len(turns), "rows": 2 * rows * (len(turns) + 1), "ratios_one_after_the_other": ratios}
+
+
+def cut(turns: list[tuple[float, float]], size: int) -> list[list[tuple[float, float]]]:
+    """In parts of so many, so that a slow decline shows."""
+    return [turns[at : at + size] for at in range(0, len(turns) - size + 1, size)]
 
 
 def follow(rate: int, seconds: int) -> dict[str, float]:
@@ -178,6 +213,7 @@ def main() -> None:
     parser.add_argument("--database-url", help="an empty one, or one made by make_log.py; it is written to")
     parser.add_argument("--rows", type=int, default=10_000, help="of one turn: at most 10,000, what a writer lets wait")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=0, help="go on with rounds until so long has passed")
     parser.add_argument("--seconds", type=int, default=30, help="of 500 entries a second (30; 0 leaves it out)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -203,7 +239,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     told: dict[str, Any] = {
         "vendor": connection.vendor,
         "entries_before": before,
-        **compare(arguments.rounds, arguments.rows),
+        **compare(arguments.rounds, arguments.rows, arguments.minutes),
     }
     if arguments.seconds:
         told["behind"] = follow(500, arguments.seconds)

@@ -2,6 +2,7 @@
 
     .venv/bin/python tests/benchmarks/rooms.py [--rooms 50] [--seconds 60] [--json]
         [--database-url postgres://… --redis-url redis://…]      PostgreSQL and Redis, else SQLite
+        [--workers 2]                                            so many workers share the rooms
         [--inline]                                               rooms inside the console, and page views beside them
 
 One twin at life's own speed is everybody's other end, on the same machine: its CPU is told too. A chunk's lateness is
@@ -23,6 +24,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]
 
 from log_lag import newest_lag  # noqa: E402
+from log_subjects import SESSION  # noqa: E402
 
 from tests.console_process import ConsoleProcess, free_ports, start_console  # noqa: E402
 from tests.twin_process import TwinProcess, running_twin  # noqa: E402
@@ -47,14 +50,23 @@ VIEWS, GETS = 5, 50  # a second, beside inline rooms
 class Load:
     """A console with its worker, a twin, and rooms that are joined."""
 
-    def __init__(self, console: ConsoleProcess, twin: TwinProcess, worker: int) -> None:
+    def __init__(self, console: ConsoleProcess, twin: TwinProcess, workers: list[int]) -> None:
         self.console, self.twin = console, twin
-        self.worker, self.twin_process = psutil.Process(worker), psutil.Process(twin.pid)
+        self.workers, self.twin_process = [psutil.Process(pid) for pid in workers], psutil.Process(twin.pid)
         key = console.api_key()
         self.api = httpx.Client(
             base_url=f"{console.url}/api/v1/", headers={"Authorization": f"Bearer {key}"}, timeout=60
         )
         self.rooms: list[dict[str, Any]] = []
+        self.idle_mb = self.rss()
+
+    def cpu(self) -> float:
+        """Seconds of all workers."""
+        return sum(cpu_of(worker) for worker in self.workers)
+
+    def rss(self) -> float:
+        """MB of all workers."""
+        return sum(worker.memory_info().rss for worker in self.workers) / 1e6
 
     def open(self, count: int) -> None:
         """So many rooms, joined, with their replicas."""
@@ -113,9 +125,9 @@ def wav(pcm: bytes) -> bytes:
 
 
 @contextmanager
-def worker_of(console: ConsoleProcess) -> Iterator[int]:
+def worker_of(console: ConsoleProcess, number: int) -> Iterator[int]:
     """The pid of a `runrooms` process beside the console."""
-    command = [sys.executable, "manage.py", "runrooms", "--name", "bench", "--capacity", "1000"]
+    command = [sys.executable, "manage.py", "runrooms", "--name", f"bench-{number}", "--capacity", "1000"]
     process = subprocess.Popen(command, cwd=ROOT, env=console.environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while "is ready" not in process.stdout.readline():
@@ -140,8 +152,10 @@ def started(arguments: argparse.Namespace, folder: Path, running: ExitStack) -> 
         settings |= {"ECHOADMIN_SECRET_KEY": "s" * 60, "ECHOADMIN_SIGNING_KEY": "A" * 43 + "="}
     console = start_console(folder / "console", [free_ports(1)[0], 0, 0], twin=twin, **settings)
     running.callback(console.stop)
-    pid = console.pid if arguments.inline else running.enter_context(worker_of(console))
-    return Load(console, twin, pid)
+    if arguments.inline:
+        return Load(console, twin, [console.pid])
+    numbers = range(1, arguments.workers + 1)
+    return Load(console, twin, [running.enter_context(worker_of(console, number)) for number in numbers])
 
 
 class Watch(threading.Thread):
@@ -192,11 +206,11 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
         load.begin(arguments.seconds)
         watch = Watch(load.console.environment)
         watch.start()
-        cpu, twins, since = cpu_of(load.worker), cpu_of(load.twin_process), time.time()
+        cpu, twins, since = load.cpu(), cpu_of(load.twin_process), time.time()
         views = look_beside(load, arguments.seconds) if arguments.inline else time.sleep(arguments.seconds)
         ended = time.time()
-        spent, twins = cpu_of(load.worker) - cpu, cpu_of(load.twin_process) - twins
-        rss = load.worker.memory_info().rss / 1e6
+        spent, twins = load.cpu() - cpu, cpu_of(load.twin_process) - twins
+        rss = load.rss()
         watch.over.set()
         watch.join()
         load.end()
@@ -209,6 +223,7 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
         "rooms": count,
         "database": "postgresql" if arguments.database_url else "sqlite",
         "rooms_are": "inline" if arguments.inline else "a worker's",
+        "workers": len(load.workers),
         "messages_lost": sum(lost for lost, _ in checked),
         "chunks": len(late),
         "chunks_planned": chunks_wanted,
@@ -217,24 +232,35 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
         "worker_cpu_percent": round(spent / (ended - since) * 100, 1),
         "worker_cpu_percent_a_room": round(spent / (ended - since) * 100 / count, 2),
         "worker_rss_mb": round(rss),
+        "worker_rss_mb_a_room": round((rss - load.idle_mb) / count, 2),
         "twin_cpu_percent": round(twins / (ended - since) * 100, 1),
         **(views or {}),
     }
 
 
 def look_beside(load: Load, seconds: float) -> dict[str, Any]:
-    """Page views and GETs of a conversation, so many a second; how long they took."""
-    took: list[float] = []
-    room, until_, turn, began = load.rooms[0], time.time() + seconds, 0, time.time()
-    while time.time() < until_:
-        paths = ["conversations/"] if turn % (GETS // VIEWS) == 0 else []
-        for path in [*paths, f"conversations/{room['id']}/"]:
-            at = time.perf_counter()
-            load.ask("GET", path)
-            took.append((time.perf_counter() - at) * 1000)
-        turn += 1
-        time.sleep(max(0.0, began + turn / GETS - time.time()))
-    return {"requests": len(took), "request_ms": {"p50": at_share(took, 0.5), "p95": at_share(took, 0.95)}}
+    """Views of the pages that operators have open, and GETs of a conversation, so many a second; how long they took."""
+    room, until_, began = load.rooms[0], time.time() + seconds, time.time()
+    cookie, session = load.console.manage("shell", "-v", "0", "-c", SESSION).split()[-2:]
+    page = httpx.Client(base_url=load.console.url, cookies={cookie: session}, timeout=60)
+    pages = ["/admin/", "/admin/conversations/conversation/", f"/admin/conversations/conversation/{room['id']}/"]
+    took: dict[str, list[float]] = {"page": [], "get": []}
+    with ThreadPoolExecutor(8) as pool:  # asked at their time, whether or not the one before is answered
+        for turn in range(int(seconds * GETS)):
+            time.sleep(max(0.0, began + turn / GETS - time.time()))
+            pool.submit(timed, load.api, f"conversations/{room['id']}/", took["get"])
+            if turn % (GETS // VIEWS) == 0:
+                pool.submit(timed, page, pages[turn // (GETS // VIEWS) % len(pages)], took["page"])
+    time.sleep(max(0.0, until_ - time.time()))
+    told = {name: {"p50": at_share(ms, 0.5), "p95": at_share(ms, 0.95)} for name, ms in took.items()}
+    return {"pages": len(took["page"]), "gets": len(took["get"]), "page_ms": told["page"], "get_ms": told["get"]}
+
+
+def timed(client: httpx.Client, path: str, took: list[float]) -> None:
+    """Asks; adds how long the answer took, ms. A refusal adds nothing, and is seen in their number."""
+    at = time.perf_counter()
+    if client.get(path, follow_redirects=True).is_success:
+        took.append((time.perf_counter() - at) * 1000)
 
 
 def cpu_of(process: psutil.Process) -> float:
@@ -256,6 +282,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--database-url", default="")
     parser.add_argument("--redis-url", default="")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--inline", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
