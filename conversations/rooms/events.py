@@ -64,7 +64,8 @@ Event = Heard | Present | Left | StateChanged | Network | Dropped
 
 
 class JoinFailed(Exception):
-    """The room could not be joined. `kind` is coarse: gone, refused, certificate, unreachable, timeout, other."""
+    """The room could not be joined. `kind` is coarse: gone, refused, certificate, unreachable, timeout, other; or
+    not_allowed, when nobody was asked."""
 
     def __init__(self, kind: str, words: str) -> None:
         super().__init__(words)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils import timezone
 
-from conversations.models import Conversation, Room
+from conversations.models import Conversation, Room, Wanted
 from conversations.refusals import Refusal
 from conversations.services import bodies, rooms
 from conversations.services.mirrored import CONVERSATION
@@ -37,9 +37,9 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
     """A conversation from a body in either vocabulary; upstream's clock, and its price, run from here on.
 
     Adds `participant_left_timeout`, `max_call_duration` and our `callback_url` unless given (all visible in
-    `requested`); the rest is sent as given. join: the console enters its room at once. The row is there also after a
-    failure: `rejected`, or `unknown` when the answer was lost; the error's `reference` names it. public_id: the row's
-    own id, when it was given away before.
+    `requested`); the rest is sent as given. join: the console enters its room as soon as it is known. The row is there
+    also after a failure: `rejected`, or `unknown` when the answer was lost; the error's `reference` names it.
+    public_id: the row's own id, when it was given away before.
     """
     asked = bodies.read_body(body)
     public_id = public_id or new_public_id(Conversation.PREFIX)
@@ -59,7 +59,7 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
         row,
         actor=actor,
         call=lambda tavus: tavus.create_conversation(sent),
-        beside=lambda: _reserve_room(row),
+        beside=lambda: _reserve_room(row, actor, join),
         at_birth=_keep_token,
     )
     if join and row.is_active:
@@ -212,8 +212,11 @@ def _link_people() -> None:
         unlinked.update(**{name: Subquery(theirs.values("pk")[:1])})
 
 
-def _reserve_room(row: Conversation) -> None:
-    Room.objects.create(conversation=row)
+def _reserve_room(row: Conversation, actor: Actor, join: bool) -> None:
+    """Whether to join is kept from here on: a conversation whose answer was lost is joined once it is found."""
+    Room.objects.create(conversation=row, wanted=Wanted.JOINED if join else Wanted.IDLE)
+    if join:
+        append([rooms.operator_draft(actor, row, "room.join")])
 
 
 def _join(row: Conversation, actor: Actor) -> None:
@@ -222,6 +225,7 @@ def _join(row: Conversation, actor: Actor) -> None:
     try:
         rooms.join(actor=actor, conversation=row)
     except Refusal as refusal:
+        Room.objects.filter(conversation=row).update(wanted=Wanted.IDLE)
         row.warnings = [*row.warnings, f"The room was not joined: {refusal.message}"]
         row.save(update_fields=["warnings", "updated_at"])
 

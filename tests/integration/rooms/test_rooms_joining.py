@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from django.conf import LazySettings
 from django.db import connection
 
 from conversations import bells
-from conversations.models import Conversation, Worker
+from conversations.models import Conversation, Room, Worker
 from conversations.refusals import ConversationOver, NotJoined, Refusal
 from conversations.rooms.claims import NameTaken
 from conversations.rooms.worker import RunningWorker
-from conversations.services import rooms
+from conversations.services import mirroring, rooms
 from echoadmin.log import verify
+from echoadmin.tavus.errors import AnswerLost
 from tests.integration.rooms.driving import ANA, InRoom, open_conversation, tone
+from tests.twin_process import TwinProcess
 from tests.waiting import until
 
 
@@ -200,6 +203,35 @@ def test_a_bell_that_makes_no_sense_does_not_stop_the_next(room: InRoom, loop_th
     channel = bells.worker_channel(room.row.worker.name)  # type: ignore[union-attr]
     loop_thread.do(get_channel_layer().send(channel, {"type": "no.such.bell"}))
     room.until_state(room.say("Still listening."), "spoken")
+
+
+def test_whom_a_lost_answer_kept_waiting_is_joined_as_asked_once_it_is_found(
+    twin: TwinProcess, worker: RunningWorker
+) -> None:
+    twin.fault("cut", method="POST", path="/v2/conversations", when="after")
+    body = {"replica_id": "re8e740a42", "persona_id": "pipecat0", "conversation_name": "Lost for a while"}
+    with pytest.raises(AnswerLost) as caught:
+        mirroring.create_conversation(actor=ANA, body=body, join=True)
+    unknown = Conversation.objects.get(public_id=caught.value.reference)
+    assert (unknown.state, unknown.room.state) == ("unknown", "idle")
+    assert mirroring.resolve_unknown(actor=ANA) == [unknown]
+    found = InRoom(unknown, twin)
+    found.until_room(state="joined")
+    unknown.refresh_from_db()
+    found.end_upstream()
+
+
+def test_a_room_elsewhere_is_not_joined_even_if_it_is_wanted_already(
+    idle: InRoom, worker: RunningWorker, settings: LazySettings
+) -> None:
+    settings.DAILY_DOMAINS = ["elsewhere.example"]
+    Room.objects.create(conversation=idle.conversation, wanted="joined")
+    row = idle.until_room(state="failed")
+    assert "none of elsewhere.example" in row.error
+    assert idle.facts("join_failed")[0]["kind"] == "not_allowed"
+    assert not [one for one in idle.twin.room(idle.upstream_id)["participants"] if not one["is_replica"]]
+    settings.DAILY_DOMAINS = ["daily.co"]
+    idle.until_room(state="joined")
 
 
 def test_a_bell_rings_from_any_thread(room: InRoom) -> None:
