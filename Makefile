@@ -36,6 +36,9 @@ soak: $(INSTALLED)/requirements-dev.txt ## memory, threads and handles after 500
 fidelity: $(INSTALLED)/requirements-dev.txt ## other people's clients against the twin
 	@exec $(PYTHON) tests/acceptance/fidelity/run.py
 
+faults: $(INSTALLED)/requirements-dev.txt ## one row a fault of the log, Daily, Tavus and Redis, those that take long too (docs/faults.md)
+	@exec $(PYTHON) -m pytest -m "" $(or $(ROWS),tests/faults) $(ARGS)
+
 chaos: $(INSTALLED)/requirements-dev.txt ## kill, stop and cut off real processes at random, and compare three witnesses (docs/chaos.md)
 	@exec $(PYTHON) -m tests.acceptance.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(EMBEDDED),--embedded)
 
@@ -56,4 +59,4 @@ $(INSTALLED)/%: %
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
 
-.PHONY: help run test lint types contracts bench soak fidelity chaos
+.PHONY: help run test lint types contracts bench soak fidelity faults chaos

@@ -11,6 +11,9 @@ from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.loop_thread import LoopThread
+from tests.twin_process import TwinProcess, running_twin
+
 # How quick a machine is concerns no test.
 hypothesis_settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("no clock")
@@ -57,3 +60,19 @@ def _tables_can_be_emptied() -> None:
 
 def _delete(ops: Any, style: Any, tables: list[str], **options: Any) -> list[str]:
     return [f"DELETE FROM {ops.quote_name(table)}" for table in tables]
+
+
+@pytest.fixture(scope="session")
+def loop_thread() -> Iterator[LoopThread]:
+    """The loop of all rooms that tests hold in their own process."""
+    thread = LoopThread()
+    thread.start()
+    yield thread
+    thread.end()
+
+
+@pytest.fixture(scope="session")
+def session_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
+    """The twin of those rooms: a process that has the SDK trusts for good the CA that it first connected with."""
+    with running_twin(tmp_path_factory.mktemp("rooms-twin"), speed=50) as started:
+        yield started

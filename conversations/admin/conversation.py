@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -231,19 +232,28 @@ class ConversationAdmin(ReplayingPaths, SpeakingPaths, StoppingPaths, CreatedAdm
     @button("manager", "end a conversation")
     def end(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """End it for everybody, and stop its cost."""
-        return self._do(request, object_id, mirroring.end_conversation, "It is ended; it costs nothing more.")
+        return self._do(request, object_id, mirroring.end_conversation, _ended)
 
     @button("manager", "sync")
     def sync(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Ask Tavus how this one stands. Costs nothing."""
-        return self._do(request, object_id, mirroring.sync_conversation, "It is as Tavus has it now.")
+        return self._do(request, object_id, mirroring.sync_conversation, lambda row: "It is as Tavus has it now.")
 
-    def _do(self, request: HttpRequest, object_id: str, service: Any, done: str = "") -> HttpResponseBase:
+    def _do(
+        self, request: HttpRequest, object_id: str, service: Any, done: Callable[[Conversation], str] | None = None
+    ) -> HttpResponseBase:
         row = self.find(request, object_id)
         try:
             service(actor=actor(request), conversation=row)
-            if done:
-                messages.success(request, done)
+            if done is not None:
+                messages.success(request, done(row))
         except (TavusError, ValueError) as error:
             tell(request, error)
         return redirect(address(row))
+
+
+def _ended(row: Conversation) -> str:
+    """What came of ending it, as upstream itself says."""
+    if row.is_active:
+        return "Tavus took it and has not ended it yet: until then it costs. The console looks again within seconds."
+    return "It is ended; it costs nothing more."

@@ -58,6 +58,7 @@ async def go_wrong(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     faults = request.app[VENDOR].faults
     if delay := faults.take_for_request(request.method, request.path, ("delay",)):
+        await request.read()  # it came: what it asks for is done, whether or not somebody still waits
         await asyncio.sleep(delay.seconds)
     fault = faults.take_for_request(request.method, request.path, ("status", "html", "cut", "half"))
     if fault is None:

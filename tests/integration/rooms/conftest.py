@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
 
 import pytest
 from django.conf import LazySettings
@@ -16,37 +13,9 @@ from conversations.rooms import worker as worker_module
 from conversations.rooms.worker import RunningWorker, start_worker
 from echoadmin import duties
 from tests.integration.rooms.driving import InRoom, open_conversation
+from tests.loop_thread import LoopThread
 from tests.sdk_client import SdkClient, sdk_client
-from tests.twin_process import TwinProcess, running_twin
-
-T = TypeVar("T")
-
-
-class LoopThread(threading.Thread):
-    """An event loop that lives as long as the test run: the SDK and the channel layer are bound to one."""
-
-    def __init__(self) -> None:
-        super().__init__(name="rooms-loop", daemon=True)
-        self.loop = asyncio.new_event_loop()
-
-    def run(self) -> None:
-        self.loop.run_forever()
-
-    def do(self, work: Coroutine[Any, Any, T], timeout: float = 40) -> T:
-        """Run a coroutine there and wait for what it returns."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
-
-    def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function there, as the loop's own code would."""
-
-        async def called() -> T:
-            return function(*args)
-
-        return self.do(called())
-
-    def end(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.join(5)
+from tests.twin_process import TwinProcess
 
 
 class Workers:
@@ -72,20 +41,6 @@ class Workers:
             self.stop(worker)
         worker_module._running = None
         bells.use_loop(None)
-
-
-@pytest.fixture(scope="session")
-def loop_thread() -> Iterator[LoopThread]:
-    thread = LoopThread()
-    thread.start()
-    yield thread
-    thread.end()
-
-
-@pytest.fixture(scope="session")
-def session_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
-    with running_twin(tmp_path_factory.mktemp("rooms-twin"), speed=50) as started:
-        yield started
 
 
 @pytest.fixture

@@ -24,6 +24,13 @@ def test_half_a_body_comes_after_the_work(api: httpx.Client, twin: TwinProcess) 
     assert api.post(f"/conversations/{made['conversation_id']}/end").status_code == 200
 
 
+def test_what_is_slow_is_done_whether_or_not_somebody_still_waits(api: httpx.Client, twin: TwinProcess) -> None:
+    twin.fault("delay", seconds=0.5, method="POST", path="/v2/conversations")
+    with pytest.raises(httpx.ReadTimeout):
+        api.post("/conversations", json={**BODY, "conversation_name": "Late", "test_mode": True}, timeout=0.1)
+    until("it is made", lambda: "Late" in [room["conversation_name"] for room in twin.get("/twin/rooms")])
+
+
 def test_while_daily_is_away_nobody_is_in_and_nobody_gets_in(sdk: SdkClient, rooms: Rooms, twin: TwinProcess) -> None:
     key = enter(sdk, rooms, twin)
     after = len(sdk.events)
