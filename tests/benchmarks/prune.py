@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,10 @@ def write(rate: int) -> None:
     import django
 
     django.setup()
+    from echoadmin.garbage import spare_what_is_loaded
     from echoadmin.log.writer import Draft, Unit, Writer
 
+    spare_what_is_loaded()  # as a process does that holds rooms
     writer = Writer()
     writer.start()
     took: list[tuple[float, float]] = []
@@ -102,6 +104,13 @@ def ms(values: list[float]) -> dict[str, float]:
     return {name: round(value * 1000, 1) for name, value in named.items()}
 
 
+def longest(took: list[tuple[float, float]], began: float) -> list[tuple[str, float, float]]:
+    """The three that took longest: when (UTC), how many seconds after the pruning began, and how many ms."""
+    slowest = sorted(((seconds, at) for at, seconds in took if at >= began), reverse=True)[:3]
+    clock = [f"{datetime.fromtimestamp(at, UTC):%H:%M:%S.%f}"[:-3] for _, at in slowest]
+    return [(at, round(put - began, 1), round(s * 1000, 1)) for at, (s, put) in zip(clock, slowest, strict=True)]
+
+
 def role(name: str, *options: str) -> subprocess.Popen[str]:
     """This script again, as one of the two processes."""
     command = [sys.executable, __file__, "--role", name, *options]
@@ -126,6 +135,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "writer_alone_ms": ms(quiet),
         "writer_while_pruning_ms": ms(busy),
         "over_100_ms": sum(seconds > 0.1 for seconds in busy),
+        "longest_at": longest(took, told["began"]),
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0],
         "python": platform.python_version(),
