@@ -38,6 +38,9 @@ def write(rate: int) -> None:
     from echoadmin.log.writer import Draft, Unit, Writer
 
     spare_what_is_loaded()  # as a process does that holds rooms
+    from echoadmin.log.writer import checkpointing
+
+    checkpoints = timed(checkpointing, "_copy_back")
     writer = Writer()
     writer.start()
     took: list[tuple[float, float]] = []
@@ -66,7 +69,7 @@ def write(rate: int) -> None:
         number += 1
         time.sleep(max(0.0, began + number * AT_ONCE / rate - time.time()))
     writer.stop()
-    print(json.dumps(took), flush=True)
+    print(json.dumps({"took": took, "checkpoints": checkpoints}), flush=True)
 
 
 def prune(entries: int, seconds: float) -> None:
@@ -78,6 +81,9 @@ def prune(entries: int, seconds: float) -> None:
     from django.utils import timezone
 
     from echoadmin.log.keeping import pruning
+    from echoadmin.log.search.pieces import Tidy
+
+    merges = timed(Tidy, "_merge")
 
     class Enough(Exception):
         pass
@@ -94,7 +100,23 @@ def prune(entries: int, seconds: float) -> None:
     settings.LOG_KEEP_DAYS = dict.fromkeys(settings.LOG_KEEP_DAYS) | {"": 1.0}
     with suppress(Enough):
         pruning.prune(now=timezone.now() + timedelta(days=1), progress=progress)
-    print(json.dumps({"pruned": gone, "began": began, "seconds": time.time() - began}), flush=True)
+    print(json.dumps({"pruned": gone, "began": began, "seconds": time.time() - began, "merges": merges}), flush=True)
+
+
+def timed(owner: Any, name: str) -> list[tuple[float, float]]:
+    """From now on each call of the function is noted: when it began, and how long it took."""
+    calls: list[tuple[float, float]] = []
+    function = getattr(owner, name)
+
+    def noting(*given: Any) -> Any:
+        began = time.time()
+        try:
+            return function(*given)
+        finally:
+            calls.append((began, time.time() - began))
+
+    setattr(owner, name, noting)
+    return calls
 
 
 def ms(values: list[float]) -> dict[str, float]:
@@ -123,7 +145,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     time.sleep(arguments.quiet + 3)
     pruner = role("prune", "--entries", str(arguments.entries), "--seconds", str(arguments.seconds))
     told = json.loads(pruner.communicate()[0])
-    took = json.loads(writer.communicate("")[0])
+    written = json.loads(writer.communicate("")[0])
+    took = written["took"]
     ends = told["began"] + told["seconds"]
     quiet = [seconds for at, seconds in took[100:] if at < told["began"] - 2]  # 2 s: the other process starts
     busy = [seconds for at, seconds in took if told["began"] <= at <= ends]
@@ -135,7 +158,11 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "writer_alone_ms": ms(quiet),
         "writer_while_pruning_ms": ms(busy),
         "over_100_ms": sum(seconds > 0.1 for seconds in busy),
-        "longest_at": longest(took, told["began"]),
+        "longest": {
+            "puts": longest(took, told["began"]),
+            "checkpoints": longest(written["checkpoints"], told["began"]),
+            "merges": longest(told["merges"], told["began"]),
+        },
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0],
         "python": platform.python_version(),
