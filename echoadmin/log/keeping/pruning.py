@@ -98,7 +98,7 @@ def would_prune(now: datetime | None = None) -> list[Outcome]:
 
 def anything_to_prune(now: datetime | None = None) -> bool:
     """Whether a rule has something to prune now."""
-    return any(_streams(rule, 1) for rule in rules(now or timezone.now()))
+    return any(_streams(rule, window=1)[0] for rule in rules(now or timezone.now()))
 
 
 def _where(rule: Rule) -> tuple[str, list[Any]]:
@@ -117,26 +117,31 @@ def _where(rule: Rule) -> tuple[str, list[Any]]:
     return where, params
 
 
-def _streams(rule: Rule, window: int = WINDOW) -> list[int]:
-    """The streams of the oldest entries that the rule prunes, each once."""
+def _streams(rule: Rule, after: int = 0, window: int = WINDOW) -> tuple[list[int], int]:
+    """The streams of the oldest entries after the id `after` that the rule prunes, each once; the last one's id."""
     where, params = _where(rule)
     with connection.cursor() as cursor:
-        cursor.execute(f'SELECT "stream" FROM log_entry WHERE {where} ORDER BY id LIMIT %s', [*params, window])
-        return list(dict.fromkeys(stream for (stream,) in cursor.fetchall()))
+        cursor.execute(
+            f'SELECT "stream", id FROM log_entry WHERE {where} AND id > %s ORDER BY id LIMIT %s',
+            [*params, after, window],
+        )
+        rows = cursor.fetchall()
+    return list(dict.fromkeys(stream for stream, _ in rows)), rows[-1][1] if rows else after
 
 
 def _batches(rule: Rule, held: Renewable, outcome: Outcome) -> Iterator[int]:
-    """Prunes all that the rule says; tells after each batch how many entries it had."""
+    """Prunes all that the rule says; tells after each batch how many entries it had.
+
+    What lies behind is not looked through again: until it is vacuumed, PostgreSQL would step over each that is gone.
+    """
     pace = _Pace()
-    while streams := _streams(rule):
-        pruned_now = 0
+    streams, after = _streams(rule)
+    while streams:
         for stream in streams:
             for count in _stream(stream, rule, held, pace):
-                pruned_now += count
                 outcome.streams.add(stream)
                 yield count
-        if not pruned_now:
-            return  # all of them were put on hold meanwhile
+        streams, after = _streams(rule, after)
 
 
 @dataclass(frozen=True, slots=True)
