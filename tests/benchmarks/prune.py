@@ -4,7 +4,8 @@
 
 Fill the database with make_log.py first; what is there then is pruned (up to --entries), so give a copy. A process of
 its own stores --rate entries a second through the console's writer, five at a time, first alone for --quiet seconds,
-then while another process prunes. Of each put it is told how long it took until it was stored.
+then while another process prunes. Of each put it is told how long it took until it was stored. A third process
+tells what the machine itself keeps anybody waiting for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -119,6 +121,25 @@ def timed(owner: Any, name: str) -> list[tuple[float, float]]:
     return calls
 
 
+def watch(folder: str) -> None:
+    """What the machine itself keeps anybody waiting for: a sleep of 5 ms, and 20 times a second 8 KB to the disk."""
+    sleeps: list[tuple[float, float]] = []
+    disk: list[tuple[float, float]] = []
+    over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    with tempfile.TemporaryFile(dir=folder) as file:
+        while not over.is_set():
+            before = time.time()
+            time.sleep(0.005)
+            sleeps.append((before, time.time() - before - 0.005))
+            if len(sleeps) % 10 == 0:
+                before = time.time()
+                os.pwrite(file.fileno(), b"x" * 8192, len(sleeps) % 10_000 * 8192)
+                os.fdatasync(file.fileno())
+                disk.append((before, time.time() - before))
+    print(json.dumps({"sleeps": sleeps, "disk": disk}), flush=True)
+
+
 def ms(values: list[float]) -> dict[str, float]:
     """Percentiles in milliseconds."""
     cuts = statistics.quantiles(values, n=1000)
@@ -141,11 +162,13 @@ def role(name: str, *options: str) -> subprocess.Popen[str]:
 
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """Both phases."""
+    machine = role("watch", "--folder", arguments.folder)
     writer = role("write", "--rate", str(arguments.rate))
     time.sleep(arguments.quiet + 3)
     pruner = role("prune", "--entries", str(arguments.entries), "--seconds", str(arguments.seconds))
     told = json.loads(pruner.communicate()[0])
     written = json.loads(writer.communicate("")[0])
+    seen = json.loads(machine.communicate("")[0])
     took = written["took"]
     ends = told["began"] + told["seconds"]
     quiet = [seconds for at, seconds in took[100:] if at < told["began"] - 2]  # 2 s: the other process starts
@@ -162,6 +185,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
             "puts": longest(took, told["began"]),
             "checkpoints": longest(written["checkpoints"], told["began"]),
             "merges": longest(told["merges"], told["began"]),
+            "the machine: a sleep's end": longest(seen["sleeps"], told["began"]),
+            "the machine: 8 KB to the disk": longest(seen["disk"], told["began"]),
         },
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0],
@@ -177,13 +202,16 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000, help="to prune, at most")
     parser.add_argument("--seconds", type=float, default=3600, help="to prune, at most")
     parser.add_argument("--quiet", type=float, default=20, help="seconds without pruning")
+    parser.add_argument("--folder", default=".", help="on the disk that the database is on")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--role", choices=["write", "prune"], help=argparse.SUPPRESS)
+    parser.add_argument("--role", choices=["write", "prune", "watch"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role == "write":
         write(arguments.rate)
     elif arguments.role == "prune":
         prune(arguments.entries, arguments.seconds)
+    elif arguments.role == "watch":
+        watch(arguments.folder)
     elif not arguments.database_url:
         parser.error("--database-url is needed")
     else:
