@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from echoadmin.actors import SYSTEM, Actor
+from echoadmin.log.index.following import without_waiting_for_the_disk
 from echoadmin.log.keeping import followers, samples
 from echoadmin.log.keeping.holds import on_hold
 from echoadmin.log.keeping.leases import Renewable, lease
@@ -162,6 +163,7 @@ def _stream(stream: int, rule: Rule, held: Renewable, pace: _Pace) -> Iterator[i
         known = followers.look_up(batch.ids)
         started = time.monotonic()
         with lifted("prune"), connection.cursor() as cursor:
+            without_waiting_for_the_disk(cursor)
             may_go = _may_go(cursor, row)
             unchanged = may_go and _still_there(cursor, batch)
             if unchanged:

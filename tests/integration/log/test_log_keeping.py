@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -225,6 +226,17 @@ def test_batches_are_cut_to_the_time_that_they_take() -> None:
     assert 150 <= pace.size <= 250
     assert pace.took(0.5) == 0.5
     assert pace.size == pruning.FEWEST
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's commits don't wait for the disk")
+def test_pruning_leaves_the_disk_to_the_logs_writer(keep: object) -> None:
+    history()
+    keep(rest=30)  # type: ignore[operator]
+    with CaptureQueriesContext(connection) as asked:
+        prune(now=NOW)
+    told = [query["sql"] for query in asked]
+    [deleting] = [n for n, sql in enumerate(told) if sql.startswith("DELETE FROM log_entry")]
+    assert "SET LOCAL synchronous_commit = off" in told[:deleting]
 
 
 def test_two_prunes_at_once_are_refused(keep: object) -> None:
