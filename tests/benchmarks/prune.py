@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]
 
 AT_ONCE = 5  # entries in a unit
+DISK = 0.05  # seconds for 8 KB, from which on the disk is what keeps the writer waiting
 
 
 def write(rate: int) -> None:
@@ -147,6 +148,12 @@ def ms(values: list[float]) -> dict[str, float]:
     return {name: round(value * 1000, 1) for name, value in named.items()}
 
 
+def held_up(at: float, seconds: float, disk: list[tuple[float, float]]) -> bool:
+    """Whether anybody had to wait for the disk for most of that time, whatever they wrote."""
+    shared = (min(at + seconds, began + took) - max(at, began) for began, took in disk if took > DISK)
+    return max(shared, default=0.0) > seconds / 2
+
+
 def longest(took: list[tuple[float, float]], began: float) -> list[tuple[str, float, float]]:
     """The three that took longest: when (UTC), how many seconds after the pruning began, and how many ms."""
     slowest = sorted(((seconds, at) for at, seconds in took if at >= began), reverse=True)[:3]
@@ -172,7 +179,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     took = written["took"]
     ends = told["began"] + told["seconds"]
     quiet = [seconds for at, seconds in took[100:] if at < told["began"] - 2]  # 2 s: the other process starts
-    busy = [seconds for at, seconds in took if told["began"] <= at <= ends]
+    busy_puts = [(at, seconds) for at, seconds in took if told["began"] <= at <= ends]
+    busy = [seconds for _, seconds in busy_puts]
     return {
         "engine": "sqlite" if arguments.database_url.startswith("sqlite") else "postgresql",
         "pruned": told["pruned"],
@@ -181,6 +189,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "writer_alone_ms": ms(quiet),
         "writer_while_pruning_ms": ms(busy),
         "over_100_ms": sum(seconds > 0.1 for seconds in busy),
+        "not_the_disks_own": sum(seconds > 0.1 for at, seconds in busy_puts if not held_up(at, seconds, seen["disk"])),
         "longest": {
             "puts": longest(took, told["began"]),
             "checkpoints": longest(written["checkpoints"], told["began"]),
