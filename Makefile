@@ -37,7 +37,7 @@ fidelity: $(INSTALLED)/requirements-dev.txt ## other people's clients against th
 	@exec $(PYTHON) tests/acceptance/fidelity/run.py
 
 faults: $(INSTALLED)/requirements-dev.txt ## one row a fault of the log, Daily, Tavus and Redis, those that take long too (docs/faults.md)
-	@exec $(PYTHON) -m pytest -m "" $(or $(ROWS),tests/faults) $(ARGS)
+	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup -m "" $(or $(ROWS),tests/faults) $(ARGS)
 
 chaos: $(INSTALLED)/requirements-dev.txt ## kill, stop and cut off real processes at random, and compare three witnesses (docs/chaos.md)
 	@exec $(PYTHON) -m tests.acceptance.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(EMBEDDED),--embedded)

@@ -63,7 +63,7 @@ def composer(conversation: Conversation, room: Room | None) -> tuple[bool, str]:
     if room is None or room.wanted != "joined":
         return False, "Join the room first: what is said goes through it."
     if room.state == "lost":
-        return True, "The room is lost and is being joined again; lines wait in the queue."
+        return True, f"The room is lost and is being joined again: {room.error}. Lines wait in the queue."
     if room.state == "failed":
         return True, f"The room can't be joined: {room.error} Lines wait in the queue."
     if room.state != "joined":

@@ -9,6 +9,7 @@ joined again, a new one takes its place.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import ssl
@@ -34,9 +35,6 @@ NO_MEDIA = dict.fromkeys(("camera", "microphone", "screenVideo", "screenAudio"),
 
 _init_lock = threading.Lock()
 _initialised = False
-_abandoned: list[
-    CallClient
-] = []  # clients stuck in a call: dropping the last reference would block the thread that does
 _links: weakref.WeakSet[Link] = weakref.WeakSet()  # those that are joined
 
 
@@ -63,6 +61,11 @@ def _unreadable(sender: str) -> None:
     logger.warning("Daily's SDK could not read a message from %s", sender or "somebody")
     for link in list(_links):
         link.note(Dropped(datetime.now(UTC), 1, "unreadable", sender))
+
+
+def _keep_for_good(client: CallClient) -> None:
+    """It is stuck in a call: dropping its last reference would block whoever does, the ending process among them."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
 
 
 def _merged_bundle(ca_file: str, bundle_path: Path) -> Path:
@@ -140,7 +143,7 @@ class Link:
                 await left
                 await _off_loop(client.release)
         except TimeoutError:
-            _abandoned.append(client)
+            _keep_for_good(client)
             logger.warning("a Daily client did not leave within %g s and was abandoned", timeout)
         finally:
             self._deaf = True
@@ -163,7 +166,7 @@ class Link:
         client, self._client = self._client, None
         self._deaf = True
         if client is not None:
-            _abandoned.append(client)
+            _keep_for_good(client)
             threading.Thread(target=client.leave, daemon=True).start()
 
     # --- from the SDK's threads to the loop ---
@@ -278,6 +281,7 @@ _KINDS = (
     ("NoLongerAvailable", "gone"),
     ("NotYetAvailable", "refused"),
     ("HTTP error: 404", "gone"),
+    ("not-found", "gone"),
     ("Unhandled(", "refused"),
     ("HTTP error: 4", "refused"),
     ("InvalidCertificate", "certificate"),

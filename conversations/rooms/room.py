@@ -131,8 +131,9 @@ class LiveRoom:
                 await self._join()
             except JoinFailed as failure:
                 tries += 1
-                await self._not_joined(failure, tries)
-                await self._close_or(timing.BACK_OFF[min(tries, len(timing.BACK_OFF)) - 1])
+                pause = timing.BACK_OFF[min(tries, len(timing.BACK_OFF)) - 1]
+                await self._not_joined(failure, tries, pause)
+                await self._close_or(pause)
                 continue
             tries = 0
             await self._watch()
@@ -205,7 +206,7 @@ class LiveRoom:
             await self._close_or(timing.END_IS_TOLD_IN)
             if self.closing is not None:  # not lost: the conversation has ended
                 return
-        self._blind_since, self._blind_because = self.signs.heard_at, "room_lost"
+        self._blind_since, self._blind_because = self.signs.blind_since, "room_lost"
         because = self._lost_because
         await self.drop_link()
         tenure = self.tenure
@@ -229,12 +230,13 @@ class LiveRoom:
         """Nobody of ours listened for a while: what others sent then may be missing in the log."""
         return self.log.draft("gap", {"from": since.isoformat(), "to": until.isoformat(), "reason": reason})
 
-    async def _not_joined(self, failure: JoinFailed, tries: int) -> None:
+    async def _not_joined(self, failure: JoinFailed, tries: int, pause: float) -> None:
         await self.drop_link()
         if failure.kind == "gone":
             await self.desk.insist(claims.ask_for_sync, self.tenure)
-        tenure, words = self.tenure, f"Join failed ({failure.kind}), try {tries}: {failure.words}"
-        facts = {"kind": failure.kind, "words": failure.words, "try": tries}
+        told = f"Join failed ({failure.kind}), try {tries}: {failure.words.rstrip('.')}."
+        tenure, words = self.tenure, f"{told} It is tried again in {pause:g} s."
+        facts = {"kind": failure.kind, "words": failure.words, "try": tries, "again_in": pause}
         await self.desk.write(
             [self.log.draft("join_failed", facts, is_error=True)],
             lambda: claims.update_room(tenure, state=RoomState.FAILED, error=words, tries=tries),

@@ -62,6 +62,12 @@ class Signs:
         back, self._interrupted = self._interrupted, None
         return back[1] if back else None
 
+    @property
+    def blind_since(self) -> datetime:
+        """Since when something may have been missed. After some outages a connection hears again, and never says that
+        it is back (daily-python 0.36.0, measured): what it heard then doesn't tell what it missed before."""
+        return self._interrupted[1] if self._interrupted else self.heard_at
+
     def interrupted_for(self, now: float) -> float:
         """Seconds since it went away; 0 while it is there."""
         return now - self._interrupted[0] if self._interrupted else 0.0

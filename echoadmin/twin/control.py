@@ -138,14 +138,17 @@ async def utter(request: web.Request) -> web.Response:
 
 
 async def chatter(request: web.Request) -> web.Response:
-    """Load: the replica sends ``per_second`` messages from now on, beside all else; 0 ends that."""
+    """Load: the replica sends ``per_second`` messages of so many ``characters`` more from now on; 0 ends that."""
     opened, given = request.app[VENDOR].open.get(request.match_info["id"]), await _json(request)
     per_second = given.get("per_second") if isinstance(given, dict) else None
     if isinstance(per_second, bool) or not isinstance(per_second, int | float) or not 0 <= per_second <= 1000:
         return _error(400, "`per_second` is a number from 0 to 1000.")
+    characters = given.get("characters", 0)
+    if isinstance(characters, bool) or not isinstance(characters, int) or not 0 <= characters <= 1_000_000:
+        return _error(400, "`characters` is a whole number from 0 to 1000000.")
     if opened is None:
         return _error(404, "No such room is open.")
-    if not opened.replica.chatter(per_second):
+    if not opened.replica.chatter(per_second, characters):
         return _error(409, "The replica is not in the room.")
     return web.json_response({"per_second": per_second})
 

@@ -135,22 +135,23 @@ class Replica:
             self.room.send(self._self, "*", message)
         return self.present
 
-    def chatter(self, per_second: float) -> bool:
-        """From now on send so many messages a second beside all else, evenly; 0 ends that."""
+    def chatter(self, per_second: float, characters: int = 0) -> bool:
+        """From now on send so many messages a second beside all else, evenly, each with so many characters more; 0
+        ends that."""
         if self._chatter is not None:
             self._chatter.cancel()
             self._chatter = None
         if self._self and per_second > 0:
-            self._chatter = asyncio.create_task(self._chat(1 / per_second))
+            self._chatter = asyncio.create_task(self._chat(1 / per_second, "x" * characters))
             self._chatter.add_done_callback(_complain)
             self._work.append(self._chatter)
         return self.present
 
-    async def _chat(self, every: float) -> None:
+    async def _chat(self, every: float, more: str) -> None:
         number, began = 0, time.monotonic()
         while True:
             number += 1
-            properties = {"speech": f"Chatter number {number}.", "number": number}
+            properties = {"speech": f"Chatter number {number}.{more}", "number": number}
             self._send(
                 {
                     "message_type": "conversation",

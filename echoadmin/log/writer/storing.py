@@ -18,6 +18,7 @@ from echoadmin.log.models import PART_BYTES
 from echoadmin.log.writer.drafts import Refused, Unit, Written
 from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, prepare, row
 
+READ_ONLY = "25006"  # PostgreSQL takes no writes for now: a standby, or a server that somebody spares
 IDLE_TOO_LONG = "25P03"  # PostgreSQL ended the session: this process stood still in a transaction, which held locks
 GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
@@ -67,14 +68,14 @@ def is_passing(error: BaseException) -> bool:
     """Whether `error` speaks of the database's state (away, busy, full), so that the same can work later."""
     cause = error.__cause__
     if isinstance(error, InternalError):
-        return getattr(cause, "sqlstate", None) == IDLE_TOO_LONG
+        return getattr(cause, "sqlstate", None) in (READ_ONLY, IDLE_TOO_LONG)
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     sqlite_code = getattr(cause, "sqlite_errorcode", None)
     if sqlite_code is not None:
         return sqlite_code & 0xFF != 1  # SQLITE_ERROR: the statement itself is wrong
     state = getattr(cause, "sqlstate", None)
-    return state is None or state[:2] in ("08", "40", "53", "55", "57", "58") or state == "25006"
+    return state is None or state[:2] in ("08", "40", "53", "55", "57", "58")
 
 
 def _nothing() -> None:

@@ -89,6 +89,8 @@ class Writer:
         if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
             self._checkpointer = Checkpointer()
             self._checkpointer.start()
+        else:
+            self._transactions.standstill.start()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -99,6 +101,7 @@ class Writer:
             self._thread.join(timeout + 1)
         if self._checkpointer is not None:
             self._checkpointer.stop()
+        self._transactions.standstill.stop()
         self._fail_rest(LogClosed("the log's writer was stopped before the database took this unit"))
 
     def adopt(self) -> None:

@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from echoadmin.log.writer import intake
 from echoadmin.log.writer.backlog import Backlog, Doubt, Waiting
+from echoadmin.log.writer.standstill import Standstill
 from echoadmin.log.writer.storing import Outcome, is_passing, store
 
 logger = logging.getLogger(__name__)
@@ -37,10 +38,15 @@ class Transactions:
     def __init__(self, *, checkpoints: bool, patient: bool, meanwhile: Callable[[], None]) -> None:
         self._checkpoints, self._patient, self._meanwhile = checkpoints, patient, meanwhile
         self._patience = BUSY  # s for SQLite's lock; known once there is a connection
+        self.standstill = Standstill()
 
     def store(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """Stores the first units of the batch; an outcome for each of those."""
         connection = self._connection()
+        with self.standstill.watched(connection):
+            return self._store(connection, batch)
+
+    def _store(self, connection: BaseDatabaseWrapper, batch: Sequence[Waiting]) -> list[Outcome]:
         if (stored := _stored_after_all(connection, batch)) is not None:
             return stored
         number: int | None = None
@@ -60,7 +66,7 @@ class Transactions:
         """Stores the next piece of a spool; returns the streams that grew. To be settled by the caller."""
         connection = self._connection()
         try:
-            with self._transaction(connection):
+            with self.standstill.watched(connection), self._transaction(connection):
                 _begin(connection)
                 return intake.take_in(connection, backlog, end)
         except Exception as error:
@@ -73,20 +79,20 @@ class Transactions:
         """The spool is taken in: takes it away."""
         connection = self._connection()
         backlog.file.remove()  # first: without its row it would be taken in once more
-        with self._transaction(connection):
+        with self.standstill.watched(connection), self._transaction(connection):
             intake.forget(connection, backlog)
 
     def _take_in_one(self, backlog: Backlog, end: int) -> set[str]:
         """Something in the piece can't be stored: one record at a time, and that one is passed over."""
         connection = self._connection()
         try:
-            with self._transaction(connection):
+            with self.standstill.watched(connection), self._transaction(connection):
                 _begin(connection)
                 return intake.take_in(connection, backlog, end, most=1)
         except Exception as error:
             if is_passing(error):
                 raise
-            with self._transaction(connection):
+            with self.standstill.watched(connection), self._transaction(connection):
                 _begin(connection)
                 intake.pass_over(connection, backlog, end, error)
         return set()

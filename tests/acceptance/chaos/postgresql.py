@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,27 @@ class PostgreSQL:
         """Stop it: `fast` ends every connection in order, `immediate` is a crash that it recovers from."""
         self._run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", how)
 
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open, new ones are taken by the system, and no answer comes."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def read_only(self, on: bool) -> None:
+        """From the next transaction on it takes no writes, or does again."""
+        command = f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}"
+        self._run("psql", "-qX", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-c", command)
+        self._run("pg_ctl", "reload", "-D", str(self.data))
+
+    def _signal(self, number: signal.Signals) -> None:
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        others = [pid for pid, parent in _parents() if parent == first]
+        for pid in (first, *others):  # the first one first: it makes no new ones then
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     @property
     def runs(self) -> bool:
         """Whether its server is there."""
@@ -62,6 +86,13 @@ class PostgreSQL:
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Each process of the machine, and which one made it."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
 def _programs() -> Path:

@@ -34,6 +34,12 @@ class RedisServer:
             )
         until(self._answers, "Redis answers")
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The server's, once it was started."""
+        assert self._process is not None
+        return self._process
+
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
         if self._process is not None:

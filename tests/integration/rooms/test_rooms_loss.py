@@ -257,27 +257,6 @@ def test_a_send_that_the_sdk_refuses_fails_its_echo_and_not_the_room(
     room.agree()
 
 
-def test_a_send_without_any_answer_leaves_its_echo_unconfirmed_and_the_log_in_doubt(
-    room: InRoom, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.ECHO_COMPLETION_DEADLINE = 0.3
-    session = room.row.session_id
-    mute(room)
-    send = Link.send
-    replace_once(monkeypatch, lambda link, message, done: send(link, message, lambda error: None))
-    echo = room.say("Did it go?")
-    until(lambda: Echo.objects.get().is_final, "it is settled")
-    echo.refresh_from_db()
-    assert (echo.state, echo.reason) == ("unconfirmed", "completion_missing")
-    [doubt] = room.until_facts("uncertain")
-    [out] = room.entries(direction="out")
-    assert doubt["ranges"] == [[out.n, out.n]]
-    until(lambda: room.row.state == "joined" and room.row.session_id != session, "such a room is joined anew")
-    room.interrupt()  # the replica still waits for the rest of what the guest began
-    room.until_state(room.say("The next."), "spoken")
-    room.agree()
-
-
 def test_an_answer_that_never_comes_in_mid_audio_frees_the_replica(
     room: InRoom, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
