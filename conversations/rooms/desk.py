@@ -14,7 +14,7 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from conversations import outbox
 from conversations.models import Worker
 from conversations.outbox import Tenure
-from echoadmin.log.writer import Draft, Refused, Unit, Writer, Written
+from echoadmin.log.writer import Draft, LogFull, Refused, Unit, Writer, Written
 from echoadmin.log.writer.storing import is_passing
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ R = TypeVar("R")
 Guard = Callable[[], bool | list[Draft]]
 """What a write is conditional on, and changes beside its entries; a list brings further entries (see `Unit`)."""
 
+FULL_PAUSE = 0.5  # s until a log that takes nothing more is asked again
 AWAY = (OperationalError, InterfaceError, InternalError)
 
 
@@ -68,11 +69,17 @@ class Desk:
             pause = min(pause * 2, 2.0)
 
     async def write(self, drafts: list[Draft], guard: Guard, *, happened: bool = False) -> list[Written]:
-        """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no."""
-        try:
-            return await asyncio.wrap_future(self.put(drafts, guard, happened=happened))
-        except Refused as error:
-            raise TenureLost from error
+        """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no.
+
+        While neither the database nor spool nor memory takes more, it waits: a room is not lost for that.
+        """
+        while True:
+            try:
+                return await asyncio.wrap_future(self.put(drafts, guard, happened=happened))
+            except Refused as error:
+                raise TenureLost from error
+            except LogFull:
+                await asyncio.sleep(FULL_PAUSE)
 
     def put(self, drafts: list[Draft], guard: Guard, *, guard_key: Hashable = None, happened: bool = False) -> Any:
         """The same without waiting; the order among units is kept. Equal `guard_key`s are asked once a transaction.

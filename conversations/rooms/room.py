@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from conversations import bells
 from conversations.models import RoomState
-from conversations.refusals import Refusal
 from conversations.rooms import claims, hearing, timing
 from conversations.rooms.claims import Claimed
 from conversations.rooms.desk import Desk, TenureLost
@@ -27,7 +26,7 @@ from conversations.rooms.people import People
 from conversations.rooms.room_log import RoomLog
 from conversations.rooms.signs import Signs
 from conversations.rooms.takeover import take_over
-from conversations.rooms.urls import check_room_url
+from conversations.rooms.urls import check_before_joining
 from echoadmin.log.writer import Draft, Number
 
 logger = logging.getLogger(__name__)
@@ -142,10 +141,7 @@ class LiveRoom:
         await leave(self)
 
     async def _join(self) -> None:
-        try:
-            check_room_url(self.claimed.url)
-        except Refusal as refusal:
-            raise JoinFailed("not_allowed", refusal.message) from refusal
+        check_before_joining(self.claimed.url)
         self._lost.clear()
         self.signs = Signs(datetime.now(UTC), self.loop.time())
         self.people = People()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from conversations.refusals import Refusal
+from conversations.rooms.events import JoinFailed
 
 
 def check_room_url(url: str) -> None:
@@ -19,6 +20,14 @@ def check_room_url(url: str) -> None:
         f"The room is at {host or url[:100] or 'no address'}, which is none of {', '.join(settings.DAILY_DOMAINS)}. "
         "If it is right, add its domain to DAILY_DOMAINS.",
     )
+
+
+def check_before_joining(url: str) -> None:
+    """The same where a room is joined, whoever wanted it and when; raises JoinFailed."""
+    try:
+        check_room_url(url)
+    except Refusal as refusal:
+        raise JoinFailed("not_allowed", refusal.message) from refusal
 
 
 def _scheme_and_host(url: str) -> tuple[str, str]:

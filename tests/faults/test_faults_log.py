@@ -32,6 +32,7 @@ from tests.acceptance.chaos.postgresql import PostgreSQL
 from tests.faults.own_console import NUMBERED, OwnConsole
 from tests.integration.rooms.driving import InRoom
 from tests.integration.rooms.test_rooms_any_message import nested
+from tests.loop_thread import LoopThread
 from tests.outage import database_away
 from tests.twin_process import TwinProcess
 from tests.waiting import until
@@ -151,7 +152,7 @@ def no_room(
 
 
 def test_what_finds_no_room_is_loud_and_counted_exactly(
-    no_room: str, room: InRoom, worker: RunningWorker, client: Client
+    no_room: str, room: InRoom, worker: RunningWorker, client: Client, loop_thread: LoopThread
 ) -> None:
     def gauge(name: str) -> float:
         lines = client.get("/metrics").content.decode().splitlines()
@@ -161,13 +162,14 @@ def test_what_finds_no_room_is_loud_and_counted_exactly(
         flood(room)
         return no_room in str(worker.writer.trouble) and worker.writer.lost > 20
 
-    before = not_logged(room)
+    before, session = not_logged(room), room.row.session_id
     with ExitStack() as ending:
         shown = AsyncExitStack()
         _show(worker, shown)
         ending.callback(lambda: asyncio.run(shown.aclose()))
         with database_away():
             until(full, "neither disk nor memory takes more")
+            loop_thread.call(worker.keeper.rooms[room.conversation.pk].wake)  # what is to be claimed waits, too
             ready = client.get("/readyz")
             assert ready.status_code == 503
             assert no_room in ready.json()["parts"]["worker"]
@@ -178,6 +180,7 @@ def test_what_finds_no_room_is_loud_and_counted_exactly(
     assert (gap["reason"], dropped["reason"]) == ("spool_full", "spool_full")
     assert gap["streams"] == {room.conversation.public_id: dropped["count"]}
     room.until_state(room.say("After."), "spoken")
+    assert room.row.session_id == session, "the room is not lost for that"
     until(lambda: not_logged(room) - before == dropped["count"] == worker.writer.lost, "it is counted exactly")
     logged = [message["number"] for message in reader.messages(room.entries(event_type="fault.flood"))]
     assert logged == sorted(set(logged))
