@@ -15,6 +15,7 @@ from echoadmin.log.proof import findings, pruned, rows
 from echoadmin.log.proof.findings import Finding
 
 BLOCK = 1_000  # entries in memory
+LOOKS = 20  # at a block in which each look finds something else
 SPAN = 20_000  # numbers in a block: of pruned ones only their leaves are there
 
 ErasedBy = Callable[[str, int], bool]  # stream, n: does the log say that this entry was erased?
@@ -76,12 +77,16 @@ class Walk:
         yield self._at_the_end()
 
     def _block(self) -> Finding | None:
-        """The next block. What is not well is looked at again: it may have been pruned or erased meanwhile."""
-        before = self.place
-        finding = self._try_block()
-        if finding is not None:
-            self.place = before
+        """The next block. What is not well is looked at again until it is the same twice: an entry may be pruned or
+        erased while it is looked at, and in the next look another one."""
+        before, finding = self.place, self._try_block()
+        for _ in range(LOOKS):
+            if finding is None:
+                break
+            self.place, seen = before, finding
             finding = self._try_block()
+            if finding == seen:
+                break
         return finding
 
     def _try_block(self) -> Finding | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -17,8 +17,8 @@ from echoadmin.log.keeping import pruning
 from echoadmin.log.keeping.erasing import Target, erase
 from echoadmin.log.keeping.holds import OnHold, place_hold
 from echoadmin.log.models import Entry, Pruned
-from echoadmin.log.proof import checkpoints
-from echoadmin.log.proof.verifying import verify
+from echoadmin.log.proof import checkpoints, rows
+from echoadmin.log.proof.verifying import Scope, verify
 from echoadmin.log.writer import Unit, Writer, append
 from tests.integration.log.drafts import draft
 
@@ -84,6 +84,22 @@ def test_it_verifies_while_others_write_prune_erase_and_sign(
     assert [str(finding) for finding in found] == []
     assert verify() == []
     assert Pruned.objects.exists() and Entry.objects.filter(erased_at__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_an_erasure_in_each_of_two_looks_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each between the rows' columns and their samples, as it was seen once in a busy log."""
+    append([draft("cv_1", sender=name, message=AUDIO, samples=PCM) for name in ("s1", "s2")])
+    to_erase, hash_ = ["s2", "s1"], rows._hash
+
+    def erase_first(stream: int, found: Sequence[rows.Row]) -> None:
+        if to_erase and found:
+            erase(target=Target("sender", to_erase.pop()), actor=Actor("ana"), reason="asked")
+        hash_(stream, found)
+
+    monkeypatch.setattr(rows, "_hash", erase_first)
+    assert verify(Scope("cv_1")) == []
+    assert not to_erase
 
 
 @pytest.mark.django_db(transaction=True)
