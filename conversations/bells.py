@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import threading
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 ROOMS = "rooms"
 ECHO, INTERACTION, ROOM = "echo", "interaction", "room"  # what a bell can be about; "" is anything
+TAIL_EVERY = 0.1  # s, at most so often the readers of a stream that grows are told by a worker
+
 _loop: asyncio.AbstractEventLoop | None = None
 _ringing: set[asyncio.Task[None]] = set()
 
@@ -83,6 +86,37 @@ async def _carefully(bell: Coroutine[Any, Any, None]) -> None:
         await bell
     except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, the look every 2 s makes up for it
         logger.warning("a bell did not ring: %s", error)
+
+
+class Tails:
+    """Rings for streams that grow all the time: the first at once, then each at most every TAIL_EVERY seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._grown: set[str] = set()
+        self._resting = False
+
+    def grew(self, streams: Iterable[str]) -> None:
+        """From any thread. Without a loop to ring on, each is rung for at once."""
+        loop = _loop
+        if loop is None or not loop.is_running():
+            for stream in streams:
+                ring_tail(stream)
+            return
+        with self._lock:
+            self._grown.update(streams)
+            begins, self._resting = not self._resting, True
+        if begins:
+            loop.call_soon_threadsafe(self._ring, loop)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            grown, self._grown = self._grown, set()
+            self._resting = bool(grown)
+        for stream in grown:
+            _start(_group(tail_group(stream), {"type": "tail.grew", "stream": stream}))
+        if grown:
+            loop.call_later(TAIL_EVERY, self._ring, loop)
 
 
 async def _room_bell(conversation_id: int, worker: str | None, about: str) -> None:

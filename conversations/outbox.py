@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -39,6 +40,18 @@ def held(tenure: Tenure) -> bool:
             [tenure.room_id, tenure.worker_id, tenure.epoch],
         )
         return cursor.fetchone() is not None
+
+
+def which_are_held(cursor: CursorWrapper, tenures: list[Tenure]) -> set[Tenure]:
+    """The same of many, asked at once."""
+    share = " FOR SHARE" if cursor.db.vendor == "postgresql" else ""
+    holders = ", ".join(["%s"] * len(tenures))
+    cursor.execute(
+        f"SELECT id, worker_id, epoch FROM conversations_room WHERE id IN ({holders}) ORDER BY id{share}",
+        [tenure.room_id for tenure in tenures],
+    )
+    found = set(cursor.fetchall())
+    return {tenure for tenure in tenures if (tenure.room_id, tenure.worker_id, tenure.epoch) in found}
 
 
 # --- queueing ---
@@ -132,13 +145,30 @@ def claim_next_text(tenure: Tenure) -> Echo | None:
     return first if claimed else None
 
 
+def _claim_more_sql(share: str) -> str:
+    """Of the room's row and the echo's, in this order: the condition is looked at before the echo is changed."""
+    states = ", ".join(f"'{state}'" for state in UNDER_WAY)
+    return f"""
+        UPDATE conversations_echo SET chunks = chunks + %s, chunks_sent = %s
+        WHERE id = %s AND epoch = %s AND state IN ({states})
+        AND EXISTS (SELECT 1 FROM conversations_room WHERE id = %s AND worker_id = %s AND epoch = %s{share})
+    """
+
+
+_CLAIM_MORE = {"postgresql": _claim_more_sql(" FOR SHARE"), "sqlite": _claim_more_sql("")}
+
+
 def claim_more(tenure: Tenure, echo_id: int, *, chunks: int, sent: int) -> bool:
-    """`chunks` further messages of an echo in hand go to the log; `sent` of all were taken by the SDK so far."""
-    return held(tenure) and bool(
-        Echo.objects.filter(pk=echo_id, epoch=tenure.epoch, state__in=UNDER_WAY).update(
-            chunks=F("chunks") + chunks, chunks_sent=sent
+    """`chunks` further messages of an echo in hand go to the log; `sent` of all were taken by the SDK so far.
+
+    One statement: it is asked many times a second for each room that speaks.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM_MORE[connection.vendor],
+            [chunks, sent, echo_id, tenure.epoch, tenure.room_id, tenure.worker_id, tenure.epoch],
         )
-    )
+        return cursor.rowcount == 1
 
 
 def claim_interaction(tenure: Tenure, interaction_id: int) -> bool:

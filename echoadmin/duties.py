@@ -1,7 +1,8 @@
 """Duties: what the console does again and again, one holder at a time, seen on a page.
 
-A duty is a function registered by `@duty(name, every=…)`. The rooms processes run them, in a thread of their own: a due
-duty is claimed by one conditional UPDATE (its lease), done, and its next time set. There is no other scheduler.
+A duty is a function registered by `@duty(name, every=…)`. Consoles and workers run them, in a thread of their own: a
+due duty is claimed by one conditional UPDATE (its lease), done, and its next time set. There is no other scheduler.
+Workers leave it to a console for a few seconds: their interpreter has rooms to serve, which a console's has not.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
+OTHERS_FIRST = timedelta(seconds=3)
 
 
 class Duty(models.Model):
@@ -86,11 +88,11 @@ def ensure_rows() -> None:
         )
 
 
-def claim_due(holder: str) -> Duty | None:
-    """Take one duty that is due and free; None when there is none or another was faster."""
+def claim_due(holder: str, *, overdue: timedelta = timedelta(0)) -> Duty | None:
+    """Take one duty that is due, for so long, and free; None when there is none or another was faster."""
     now = timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    due = Duty.objects.filter(free, next_run_at__lte=now, name__in=REGISTRY).order_by("next_run_at").first()
+    due = Duty.objects.filter(free, next_run_at__lte=now - overdue, name__in=REGISTRY).order_by("next_run_at").first()
     if due is None:
         return None
     taken = Duty.objects.filter(free, pk=due.pk, epoch=due.epoch).update(
@@ -123,11 +125,11 @@ def perform(held: Duty) -> None:
 
 
 class DutyThread(threading.Thread):
-    """Looks for due duties every second until told to stop."""
+    """Looks for duties that are due, and `overdue` for so long, every second until told to stop."""
 
-    def __init__(self, holder: str) -> None:
+    def __init__(self, holder: str, *, overdue: timedelta = timedelta(0)) -> None:
         super().__init__(name="duties", daemon=True)
-        self.holder = holder
+        self.holder, self.overdue = holder, overdue
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -139,7 +141,7 @@ class DutyThread(threading.Thread):
                 if not ready:
                     ensure_rows()
                     ready = True
-                while not self.stopping.is_set() and (held := claim_due(self.holder)):
+                while not self.stopping.is_set() and (held := claim_due(self.holder, overdue=self.overdue)):
                     perform(held)
             except Exception:
                 logger.exception("the duties pause: the database did not answer")

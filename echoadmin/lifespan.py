@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from django.conf import settings
 from prometheus_client import REGISTRY
 
 from echoadmin import consoles, health, metrics
+from echoadmin.duties import DutyThread
 from echoadmin.garbage import spare_what_is_loaded
 
 if TYPE_CHECKING:
@@ -59,6 +62,10 @@ async def _start(running: AsyncExitStack) -> None:
         running.push_async_callback(stop_worker)  # first: a start that fails halfway is stopped too
         worker = await start_worker()
         _show(worker, running)
+    else:
+        duties = DutyThread(f"console {socket.gethostname()}/{os.getpid()}")
+        duties.start()
+        running.push_async_callback(asyncio.to_thread, duties.stop, 5.0)
 
 
 def _show(worker: RunningWorker, running: AsyncExitStack) -> None:

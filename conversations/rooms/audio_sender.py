@@ -42,6 +42,7 @@ class Delivery:
     room: LiveRoom
     link: Link | None
     taken: int = 0  # completed without error
+    awaited: int = -1  # somebody waits until no more than so many are open; -1: nobody does
     open: set[Number] = field(default_factory=set)  # handed over, and not completed yet
     unsent: list[Number] = field(default_factory=list)  # never handed over, or refused
     error: str | None = None  # of the first that was refused
@@ -69,7 +70,8 @@ class Delivery:
                 self.room.signs.accounted([chunk.n])
                 self.unsent.append(chunk.n)
                 self.error = self.error or error
-            stir()
+            if error is not None or len(self.open) <= self.awaited:
+                stir()
 
         self.open.add(chunk.n)
         self.room.send(chunk.message, chunk.n, done)
@@ -121,6 +123,7 @@ async def _never_fed(sender: EchoSender, echo: Echo, reader: ClipReader) -> None
 async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: float) -> bool:
     """Whether all of it was sent, or it was interrupted on the way: both are followed to the replica's stop."""
     room, sent = sender.room, partial(outbox.note_sent, sender.room.tenure, echo.pk)
+    delivery.awaited = 0
     await sender.until(lambda: not delivery.open or delivery.lost or delivery.stuck, settings.ECHO_COMPLETION_DEADLINE)
     if delivery.unsent:
         reason = "send_failed" if delivery.error else sender.stop.reason if sender.stop else "stopped"
@@ -254,6 +257,6 @@ async def _until_departure(
         await sender.until(over, ahead)
     if len(delivery.open) >= pace.most_unacknowledged and not over():
         # Down to half: one wake-up for many completions, instead of one for each.
-        few = pace.most_unacknowledged // 2
+        few = delivery.awaited = pace.most_unacknowledged // 2
         waited = await sender.until(lambda: len(delivery.open) <= few or over(), settings.ECHO_COMPLETION_DEADLINE)
-        delivery.stuck = not waited
+        delivery.stuck, delivery.awaited = not waited, -1

@@ -16,7 +16,6 @@ import ssl
 import sys
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -25,12 +24,11 @@ from typing import Any
 
 from daily import CallClient, Daily, EventHandler
 
-from conversations.rooms import sdk_stderr, sdk_trace
+from conversations.rooms import inbox, sdk_stderr, sdk_trace
 from conversations.rooms.events import Dropped, Event, Heard, JoinFailed, Left, Network, Present, StateChanged
 
 logger = logging.getLogger(__name__)
 
-INBOX = 20_000  # events that may wait for the loop; app messages over that are counted as dropped
 NO_MEDIA = dict.fromkeys(("camera", "microphone", "screenVideo", "screenAudio"), "unsubscribed")
 
 _init_lock = threading.Lock()
@@ -90,9 +88,8 @@ class Link:
         self._name = name
         self._proxy_url = proxy_url
         self._on_event = on_event
-        self._inbox: deque[Event | Callable[[], None]] = deque()
-        self._woken = False
-        self._dropped = 0
+        self._inbox = inbox.of(self._loop)
+        self._box = inbox.Box(self._take)
         self._client: CallClient | None = None
         self._deaf = False  # it was left: what its threads still report concerns nobody
         self.session_id = ""
@@ -172,29 +169,14 @@ class Link:
     # --- from the SDK's threads to the loop ---
 
     def _put(self, item: Event | Callable[[], None]) -> None:
-        """Called on SDK threads: note it, wake the loop once, return at once."""
-        if isinstance(item, Heard) and len(self._inbox) >= INBOX:
-            self._dropped += 1
-            return
-        self._inbox.append(item)
-        if not self._woken:
-            self._woken = True
-            try:
-                self._loop.call_soon_threadsafe(self._drain)
-            except RuntimeError:  # the loop is closed: the process is ending
-                logger.debug("an event of a room came after the end")
+        """Called on SDK threads, which must not wait."""
+        self._inbox.put(self._box, item)
 
-    def _drain(self) -> None:
-        self._woken = False
-        for _ in range(len(self._inbox)):
-            item = self._inbox.popleft()
-            if callable(item):
-                item()
-            elif not self._deaf:
-                self._on_event(item)
-        if self._dropped and not self._deaf:
-            count, self._dropped = self._dropped, 0
-            self._on_event(Dropped(datetime.now(UTC), count))
+    def _take(self, item: Event | Callable[[], None]) -> None:
+        if callable(item):
+            item()
+        elif not self._deaf:
+            self._on_event(item)
 
 
 class _Handler(EventHandler):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from conversations import outbox
 from conversations.models import Worker
 from conversations.outbox import Tenure
+from conversations.rooms import inbox
 from echoadmin.log.writer import Draft, LogFull, Refused, Unit, Writer, Written
 from echoadmin.log.writer.storing import is_passing
 
@@ -68,34 +69,44 @@ class Desk:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    async def write(self, drafts: list[Draft], guard: Guard, *, happened: bool = False) -> list[Written]:
+    async def write(
+        self, drafts: list[Draft], guard: Guard, *, happened: bool = False, plain: bool = False
+    ) -> list[Written]:
         """Commit entries and what `guard` changes, both or neither; raises TenureLost when the guard says no.
 
         While neither the database nor spool nor memory takes more, it waits: a room is not lost for that.
         """
         while True:
             try:
-                return await asyncio.wrap_future(self.put(drafts, guard, happened=happened))
+                future = self.put(drafts, guard, happened=happened, plain=plain)
+                return await inbox.of(asyncio.get_running_loop()).answer(future)
             except Refused as error:
                 raise TenureLost from error
             except LogFull:
                 await asyncio.sleep(FULL_PAUSE)
 
-    def put(self, drafts: list[Draft], guard: Guard, *, guard_key: Hashable = None, happened: bool = False) -> Any:
-        """The same without waiting; the order among units is kept. Equal `guard_key`s are asked once a transaction.
+    def put(
+        self, drafts: list[Draft], guard: Guard, *, happened: bool = False, plain: bool = False
+    ) -> Future[list[Written]]:
+        """The same without waiting; the order among units is kept.
 
-        happened: see `Unit`; without the database such entries are done once they are in the spool.
+        happened, plain: see `Unit`; without the database what happened is done once it is in the spool.
         """
-        return self.writer.put(Unit(drafts, guard=lambda _: guard(), guard_key=guard_key, happened=happened))
+        return self.writer.put(Unit(drafts, guard=lambda _: guard(), happened=happened, plain=plain))
+
+    def note(self, drafts: list[Draft], tenure: Tenure) -> Future[list[Written]]:
+        """Put what happened in a room that is held, and changes nothing else."""
+        return self.writer.put(Unit(drafts, guard_key=tenure, guard_all=outbox.which_are_held, happened=True))
 
     async def claim(self, drafts: list[Draft], guard: Guard, *, goes_on: bool = False) -> list[Written]:
         """A write that lets something leave. It waits where the lease could not be renewed, from its last sixth on.
 
-        Without the database nothing new is claimed; what is being said already `goes_on`, by way of the spool.
+        Without the database nothing new is claimed; what is being said already `goes_on`, by way of the spool, and its
+        guard is a plain one.
         """
         while not self.may_claim():  # noqa: ASYNC110 - a lease ends by the clock, which rings no event
             await asyncio.sleep(0.1)
-        return await self.write(drafts, guard, happened=goes_on)
+        return await self.write(drafts, guard, happened=goes_on, plain=goes_on)
 
     def held(self, tenure: Tenure) -> Callable[[], bool]:
         """The guard of a write that changes no echo."""

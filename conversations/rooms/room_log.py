@@ -50,7 +50,7 @@ class RoomLog:
     def later(self, drafts: list[Draft], guard: Guard | None = None) -> None:
         """Write what happened, without waiting, in order with all else that this room writes."""
         if guard is None:
-            written = self._desk.put(drafts, self._desk.held(self._tenure), guard_key=self._tenure, happened=True)
+            written = self._desk.note(drafts, self._tenure)
         else:
             written = self._desk.put(drafts, guard, happened=True)
         written.add_done_callback(partial(self._check, entries=bool(drafts)))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from hashlib import sha256
 
 from django.conf import settings
@@ -35,10 +36,10 @@ _running: RunningWorker | None = None
 class RunningWorker:
     """The parts of one worker, started in order and stopped in reverse."""
 
-    def __init__(self, row: Worker, spool: Folder) -> None:
+    def __init__(self, row: Worker, spool: Folder, duties: DutyThread) -> None:
         self.row = row
-        self.writer = Writer(on_commit=self._grew, spool=spool)
-        self.duties = DutyThread(row.name)
+        self.writer = Writer(on_commit=bells.Tails().grew, spool=spool)
+        self.duties = duties
         self.runs = RunThread(row.name)
         self.keeper = Keeper(self._desk, _make_link)
         self.consumer = RoomsConsumer(self.keeper)
@@ -78,17 +79,15 @@ class RunningWorker:
     def _desk(self, keeper: Keeper) -> Desk:
         return Desk(self.row, self.writer, keeper.may_claim, bells.ring_tail)
 
-    def _grew(self, streams: set[str]) -> None:
-        for stream in streams:
-            bells.ring_tail(stream)
-
     def _close(self) -> None:
         self.writer.stop(timeout=5)
         self.duties.stop(timeout=5)
         self.keeper.desk.close()
 
 
-async def start_worker(name: str = "", *, capacity: int | None = None) -> RunningWorker:
+async def start_worker(
+    name: str = "", *, capacity: int | None = None, duties_overdue: timedelta = timedelta(0)
+) -> RunningWorker:
     """Start this process's worker on the running loop, for `capacity` rooms (WORKER_CAPACITY); raises NameTaken while
     another process has its name."""
     global _running
@@ -96,7 +95,7 @@ async def start_worker(name: str = "", *, capacity: int | None = None) -> Runnin
     initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=bundle, trace=settings.DAILY_SDK_TRACE)
     row, spool = await asyncio.to_thread(_register, worker_name(name), capacity or settings.WORKER_CAPACITY)
     bells.use_loop(asyncio.get_running_loop())
-    _running = RunningWorker(row, spool)
+    _running = RunningWorker(row, spool, DutyThread(row.name, overdue=duties_overdue))
     _running.start()
     logger.info("worker %s holds up to %d rooms", row.name, row.capacity)
     return _running

@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F, Q
 
+from echoadmin.log.many_rows import insert
 from echoadmin.log.models import PART_BYTES, Clip, ClipPart
 from echoadmin.log.proof.triggers import lifted
 
@@ -62,11 +63,8 @@ def stored_time(connection: BaseDatabaseWrapper, at: datetime) -> Any:
 
 
 def _insert_parts(cursor: CursorWrapper, clip_id: int, start: int, pcm: bytes) -> None:
-    if pcm:
-        cursor.executemany(
-            "INSERT INTO log_clippart (clip_id, start, samples) VALUES (%s, %s, %s)",
-            [(clip_id, start + at, pcm[at : at + PART_BYTES]) for at in range(0, len(pcm), PART_BYTES)],
-        )
+    parts = [(clip_id, start + at, pcm[at : at + PART_BYTES]) for at in range(0, len(pcm), PART_BYTES)]
+    insert(cursor, "log_clippart (clip_id, start, samples)", parts)
 
 
 def read_samples(clip_id: int, start: int, nbytes: int) -> bytes:

@@ -81,7 +81,8 @@ def insert_raw(rows: list[list[Any]]) -> float:
     """Seconds for the rows in batches of BATCH, the quickest way that the database's driver has."""
     from django.db import connection, transaction
 
-    from echoadmin.log.writer.storing import COPY, INSERT
+    from echoadmin.log.many_rows import insert
+    from echoadmin.log.writer.storing import COPY, INTO
 
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -94,7 +95,7 @@ def insert_raw(rows: list[list[Any]]) -> float:
                     for values in rows[at : at + BATCH]:
                         copy.write_row(values)
             else:
-                cursor.executemany(INSERT, rows[at : at + BATCH])
+                insert(cursor, INTO, rows[at : at + BATCH])
     return time.perf_counter() - started
 
 
@@ -115,11 +116,7 @@ def workers_writer() -> Any:
 
     bells.use_loop(loop())
 
-    def ring(streams: set[str]) -> None:
-        for stream in streams:
-            bells.ring_tail(stream)
-
-    return Writer(on_commit=ring, spool=Folder(settings.DATA / "spool", "bench", "bench", 2**28))
+    return Writer(on_commit=bells.Tails().grew, spool=Folder(settings.DATA / "spool", "bench", "bench", 2**28))
 
 
 def write(taken: list[Any]) -> float:

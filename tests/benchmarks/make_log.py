@@ -108,9 +108,10 @@ class Filler:
         from django.db import transaction
 
         from echoadmin.log.clips import stored_time
+        from echoadmin.log.many_rows import insert
         from echoadmin.log.models import Stream
         from echoadmin.log.writer.rows import AT, row
-        from echoadmin.log.writer.storing import COPY, INSERT
+        from echoadmin.log.writer.storing import COPY, INTO
 
         with transaction.atomic(), self.connection.cursor() as cursor:
             account = Stream.objects.get(pk=1)
@@ -129,7 +130,7 @@ class Filler:
                     for values in rows:
                         copy.write_row(values)
             else:
-                cursor.executemany(INSERT, rows)
+                insert(cursor, INTO, rows)
 
     def fill(self, processes: int) -> None:
         """All blocks that are missing."""

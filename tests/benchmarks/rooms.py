@@ -43,21 +43,28 @@ from tests.twin_process import TwinProcess, running_twin  # noqa: E402
 from tests.waiting import until  # noqa: E402
 
 RATE, CHUNK_SECONDS, PER_SECOND = 24_000, 0.05, 20
-AHEAD = 15.0  # s of audio more than is measured: the rooms begin one after the other
+AHEAD = 20.0  # s of audio more than is measured: the rooms begin one after the other
+UPLOAD = 1.0  # s more for each room, where they begin as soon as they are asked to
 VIEWS, GETS = 5, 50  # a second, beside inline rooms
 
 
 class Load:
     """A console with its worker, a twin, and rooms that are joined."""
 
-    def __init__(self, console: ConsoleProcess, twin: TwinProcess, workers: list[int]) -> None:
+    def __init__(self, console: ConsoleProcess, twin: TwinProcess) -> None:
         self.console, self.twin = console, twin
-        self.workers, self.twin_process = [psutil.Process(pid) for pid in workers], psutil.Process(twin.pid)
+        self.workers = list[psutil.Process]()
+        self.twin_process = psutil.Process(twin.pid)
         key = console.api_key()
         self.api = httpx.Client(
             base_url=f"{console.url}/api/v1/", headers={"Authorization": f"Bearer {key}"}, timeout=60
         )
         self.rooms: list[dict[str, Any]] = []
+        self.idle_mb = 0.0
+
+    def employ(self, workers: list[int]) -> None:
+        """These processes hold the rooms."""
+        self.workers = [psutil.Process(pid) for pid in workers]
         self.idle_mb = self.rss()
 
     def cpu(self) -> float:
@@ -68,13 +75,15 @@ class Load:
         """MB of all workers."""
         return sum(worker.memory_info().rss for worker in self.workers) / 1e6
 
-    def open(self, count: int) -> None:
-        """So many rooms, joined, with their replicas."""
+    def ask_for(self, count: int, seconds: float) -> None:
+        """So many rooms to be joined, each with something to say that is long enough."""
         persona = self.ask("POST", "personas/", json={"persona_name": "Echo", "pipeline_mode": "echo"})
         wanted = {"persona_id": persona["persona_id"], "replica_id": "re8e740a42", "join": True}
+        sound = wav(os.urandom(int(RATE * seconds) * 2))
         self.rooms += [self.ask("POST", "conversations/", json=wanted) for _ in range(count)]
         for room in self.rooms:
-            until(lambda room=room: self.is_joined(room), "a room is joined", 120)
+            path = f"conversations/{room['id']}/echoes/"
+            self.ask("POST", path, data={"pacing": "realtime"}, files={"file": ("one.wav", sound, "audio/wav")})
 
     def is_joined(self, room: dict[str, Any]) -> bool:
         """Joined, and the replica there."""
@@ -88,14 +97,13 @@ class Load:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json()
 
-    def begin(self, seconds: float) -> None:
-        """Every room hears and speaks."""
-        sound = wav(os.urandom(int(RATE * (seconds + AHEAD)) * 2))
+    def begin(self) -> None:
+        """Every room speaks and hears."""
+        for room in self.rooms:
+            until(lambda room=room: self.is_joined(room), "a room is joined", 120)
+        until(self.all_speak, "every room speaks", AHEAD)
         for room in self.rooms:
             self.twin.request("PUT", f"/twin/rooms/{room['conversation_id']}/chatter", {"per_second": PER_SECOND})
-            path = f"conversations/{room['id']}/echoes/"
-            self.ask("POST", path, data={"pacing": "realtime"}, files={"file": ("one.wav", sound, "audio/wav")})
-        until(self.all_speak, "every room speaks", AHEAD)
 
     def all_speak(self) -> bool:
         """Whether each replica is at it."""
@@ -152,10 +160,7 @@ def started(arguments: argparse.Namespace, folder: Path, running: ExitStack) -> 
         settings |= {"ECHOADMIN_SECRET_KEY": "s" * 60, "ECHOADMIN_SIGNING_KEY": "A" * 43 + "="}
     console = start_console(folder / "console", [free_ports(1)[0], 0, 0], twin=twin, **settings)
     running.callback(console.stop)
-    if arguments.inline:
-        return Load(console, twin, [console.pid])
-    numbers = range(1, arguments.workers + 1)
-    return Load(console, twin, [running.enter_context(worker_of(console, number)) for number in numbers])
+    return Load(console, twin)
 
 
 class Watch(threading.Thread):
@@ -202,8 +207,14 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
     """One size."""
     with ExitStack() as running:
         load = started(arguments, folder, running)
-        load.open(count)
-        load.begin(arguments.seconds)
+        if arguments.inline:
+            load.employ([load.console.pid])
+            load.ask_for(count, arguments.seconds + AHEAD + UPLOAD * count)
+        else:  # all of them begin when there is somebody for it
+            load.ask_for(count, arguments.seconds + AHEAD)
+            numbers = range(1, arguments.workers + 1)
+            load.employ([running.enter_context(worker_of(load.console, number)) for number in numbers])
+        load.begin()
         watch = Watch(load.console.environment)
         watch.start()
         cpu, twins, since = load.cpu(), cpu_of(load.twin_process), time.time()

@@ -14,6 +14,7 @@ from django.db import connection
 from conversations.rooms import claims
 from conversations.rooms.claims import NameTaken
 from conversations.rooms.worker import start_worker, stop_worker
+from echoadmin.duties import OTHERS_FIRST
 from echoadmin.garbage import spare_what_is_loaded
 from echoadmin.installation import WrongMode, refuse_other_mode
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         signals: asyncio.Queue[None] = asyncio.Queue()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, None)
-        worker = await start_worker(name, capacity=capacity)
+        worker = await start_worker(name, capacity=capacity, duties_overdue=OTHERS_FIRST)
         spare_what_is_loaded()
         self.stdout.write(f"worker {worker.row.name} is ready; Ctrl-C drains it, twice stops it")
         try:

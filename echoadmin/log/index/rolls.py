@@ -11,6 +11,7 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 
 from echoadmin.log.index.following import Follower
+from echoadmin.log.many_rows import insert
 
 NAME = "rolls"
 MINUTE, HOUR = 60, 3600
@@ -30,12 +31,9 @@ DIMENSIONS = {
 COLUMNS = ("id", "at", "late", "is_error", *DIMENSIONS.values())
 _NAMES = tuple(DIMENSIONS)
 
-_ADD = (
-    "INSERT INTO log_roll (dim, val, res, bucket, n) VALUES (%s, %s, %s, %s, %s)"
-    " ON CONFLICT (dim, val, res, bucket) DO UPDATE SET n = log_roll.n + excluded.n"
-)
+_ADD = "ON CONFLICT (dim, val, res, bucket) DO UPDATE SET n = log_roll.n + excluded.n"
 _MARK = (
-    "INSERT INTO log_mark (minute, min_id, max_id) VALUES (%s, %s, %s) ON CONFLICT (minute) DO UPDATE SET"
+    "ON CONFLICT (minute) DO UPDATE SET"
     " min_id = CASE WHEN excluded.min_id < log_mark.min_id THEN excluded.min_id ELSE log_mark.min_id END,"
     " max_id = CASE WHEN excluded.max_id > log_mark.max_id THEN excluded.max_id ELSE log_mark.max_id END"
 )
@@ -74,9 +72,11 @@ def rolled(rows: Sequence[tuple[Any, ...]]) -> Rolled:
 
 def _store(cursor: CursorWrapper, made: Rolled, sign: int = 1) -> None:
     # In one order, so that two who count at once can't wait for each other.
-    cursor.executemany(_ADD, [(*key, sign * n) for key, n in sorted(_buckets(made.counts).items())])
+    counts = [(*key, sign * n) for key, n in sorted(_buckets(made.counts).items())]
+    insert(cursor, "log_roll (dim, val, res, bucket, n)", counts, _ADD)
     if sign > 0:
-        cursor.executemany(_MARK, [(minute, *ids) for minute, ids in sorted(made.marks.items())])
+        marks = [(minute, *ids) for minute, ids in sorted(made.marks.items())]
+        insert(cursor, "log_mark (minute, min_id, max_id)", marks, _MARK)
 
 
 def _buckets(counts: Counter[tuple[str, str, int]]) -> Counter[tuple[str, str, int, int]]:

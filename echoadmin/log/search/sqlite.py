@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from django.db.backends.utils import CursorWrapper
 
+from echoadmin.log.many_rows import insert
 from echoadmin.log.search.query import Phrase, Query
 from echoadmin.log.search.rows import Indexed
 
@@ -31,13 +32,9 @@ EMPTY = (
 def store(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:
     """Adds entries that are not in the index, oldest first."""
     rows = rows[::-1]  # FTS5 makes a new piece of its index whenever a rowid is lower than the one before
-    cursor.executemany(
-        "INSERT INTO log_facets(rowid, facets) VALUES (%s, %s)", [(-row.id, _tokens(row.facets)) for row in rows]
-    )
-    cursor.executemany(
-        "INSERT INTO log_words(rowid, said, facets) VALUES (%s, %s, %s)",
-        [(-row.id, " ".join(row.words), _tokens(row.facets)) for row in rows if row.words],
-    )
+    insert(cursor, "log_facets(rowid, facets)", [(-row.id, _tokens(row.facets)) for row in rows])
+    said = [(-row.id, " ".join(row.words), _tokens(row.facets)) for row in rows if row.words]
+    insert(cursor, "log_words(rowid, said, facets)", said)
 
 
 def forget(cursor: CursorWrapper, rows: Sequence[Indexed]) -> None:

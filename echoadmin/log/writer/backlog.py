@@ -153,6 +153,6 @@ def _keep(one: Waiting) -> Kept | None:
         return Kept(None, [], one.future, one.doubt)
     places = [Place() for _ in unit.drafts]
     one.settle([Written(None, draft.stream, place, b"") for draft, place in zip(unit.drafts, places, strict=True)])
-    if not unit.leaves and (unit.guard is None or unit.guard_key is not None):
+    if not unit.leaves and unit.guard is None:
         return None  # nobody asks for these numbers: with many of them in the file, memory stays small
-    return Kept(None if unit.guard_key is not None else unit.guard, places, None, one.doubt)
+    return Kept(unit.guard, places, None, one.doubt)

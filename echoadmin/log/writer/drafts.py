@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -98,8 +98,11 @@ class Unit:
     raising. Both may run again when the database failed; neither may wait for anything. `after` may lock only rows that
     `guard` locked already: others' transactions lock their rows first, and the log's streams last.
 
-    Units with the same `guard_key` that follow each other are asked once a transaction, for guards that change nothing
-    ("is this room still mine?") and would be asked for every message.
+    `plain`: the guard is one statement, which changes nothing where it says no, and nothing that a key asks for; it
+    goes without the savepoint, which costs more than most guards do.
+
+    `guard_key` and `guard_all` are instead of a guard, for what changes nothing and would be asked for every message
+    ("is this room still mine?"): `guard_all` gets the keys of many units at once and returns those that say yes.
 
     `happened`: the entries tell of what has come already, or has to leave now, whatever the database does. While it's
     away such a unit is done as soon as it lies in the spool. Put into the database later, its entries are written
@@ -110,13 +113,16 @@ class Unit:
     guard: Callable[[CursorWrapper], bool | list[Draft]] | None = None
     after: Callable[[CursorWrapper, list[Written]], None] | None = None
     guard_key: Hashable = None
+    guard_all: Callable[[CursorWrapper, list[Any]], Container[Any]] | None = None
+    plain: bool = False
     happened: bool = False
 
     @property
     def can_be_spooled(self) -> bool:
         """Whether its entries can be stored by another process, which knows neither guard nor `after`."""
         told = all(not callable(draft.message) for draft in self.drafts)
-        return bool(self.drafts) and self.after is None and (self.happened or self.guard is None) and told
+        unguarded = self.guard is None and self.guard_key is None
+        return bool(self.drafts) and self.after is None and (self.happened or unguarded) and told
 
     @property
     def leaves(self) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
 from pybase64 import b64encode_as_string
 
-from echoadmin.log.chain import canonical, digest, instant, leaf
+from echoadmin.log.chain import canonical, digest, instant, leaf, text_digest
 from echoadmin.log.models import Entry
 from echoadmin.log.writer.drafts import Draft
 
@@ -150,13 +149,13 @@ def _message(draft: Draft) -> _Message:
     audio = _audio(draft)
     if audio is None:
         full = canonical(draft.message() if callable(draft.message) else draft.message)
-        return full, sha256(full.encode("ascii")).digest(), len(full), None, None, None, None
+        return full, text_digest(full), len(full), None, None, None, None
     message = draft.message
     body = canonical({**message, "properties": {**message["properties"], "audio": None}})
     before, _, after = body.partition(_NO_AUDIO)
     # Base64 needs no escapes, so the whole is the body with the text put in; unless it is not clear where.
     full = canonical(message) if _NO_AUDIO in after else f'{before}"audio":"{audio}"{after}'
-    digest_ = sha256(full.encode("ascii")).digest()
+    digest_ = text_digest(full)
     if draft.clip is not None:
         return body, digest_, len(full), *draft.clip, None
     samples = draft.samples or b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from time import monotonic
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.utils import InterfaceError, InternalError, OperationalError
 
 from echoadmin.log.clips import insert_clip, stored_time
+from echoadmin.log.many_rows import execute, insert
 from echoadmin.log.models import PART_BYTES
 from echoadmin.log.writer.drafts import Refused, Unit, Written
 from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Prepared, prepare, row
@@ -21,11 +23,11 @@ from echoadmin.log.writer.rows import AT, BODY, CLIP_ID, COLUMNS, STREAM, N, Pre
 READ_ONLY = "25006"  # PostgreSQL takes no writes for now: a standby, or a server that somebody spares
 IDLE_TOO_LONG = "25P03"  # PostgreSQL ended the session: this process stood still in a transaction, which held locks
 GUARDS_SECONDS = 2.0  # no further unit is taken into a transaction that is older
+SAID_NO = "the unit's guard said no: nothing of it was written"
 COPY_FROM = 8  # rows; below it, plain INSERTs are the quicker way into PostgreSQL
 
-_columns = ", ".join(f'"{column}"' for column in COLUMNS)
-INSERT = f"INSERT INTO log_entry ({_columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
-COPY = f"COPY log_entry ({_columns}) FROM STDIN"
+INTO = f"log_entry ({', '.join(COLUMNS)})"
+COPY = f"COPY {INTO} FROM STDIN"
 
 Outcome = list[Written] | Exception
 
@@ -113,31 +115,50 @@ def ensure_streams(cursor: CursorWrapper, public_ids: Iterable[str]) -> None:
 
 def _run_guards(cursor: CursorWrapper, ready: Sequence[Ready]) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    answers: dict[Hashable, Exception | None] = {}
+    answers: dict[Hashable, bool] = {}
     until = monotonic() + GUARDS_SECONDS
-    for one in ready:
+    for at, one in enumerate(ready):
         if outcomes and monotonic() > until:
             break
         key = one.unit.guard_key
-        if key is None and one.unit.guard is not None:
-            answers.clear()  # this guard may change what the others asked
-        refusal = answers[key] if key in answers else _run_guard(cursor, one)
-        if key is not None:
-            answers[key] = refusal
+        if key is None:
+            if _may_change_answers(one):
+                answers.clear()
+            refusal = _run_guard(cursor, one)
+        else:
+            if key not in answers:
+                answers |= _ask(cursor, ready[at:])
+            refusal = None if answers[key] else Refused(SAID_NO)
         if one.from_spool:
             one.refused, refusal = refusal, None
         outcomes.append(refusal or [])
     return outcomes
 
 
+def _may_change_answers(ready: Ready) -> bool:
+    return ready.unit.guard is not None and not ready.unit.plain
+
+
+def _ask(cursor: CursorWrapper, ready: Sequence[Ready]) -> dict[Hashable, bool]:
+    """The answers to the first key, and to those that can be asked together with it."""
+    guard_all = ready[0].unit.guard_all
+    assert guard_all is not None
+    together = takewhile(lambda one: not _may_change_answers(one), ready)
+    keys = dict.fromkeys(one.unit.guard_key for one in together if one.unit.guard_all == guard_all)
+    yes = guard_all(cursor, list(keys))
+    return {key: key in yes for key in keys}
+
+
 def _run_guard(cursor: CursorWrapper, ready: Ready) -> Exception | None:
     if ready.unit.guard is None:
         return None
+    if ready.unit.plain:
+        return None if ready.unit.guard(cursor) else Refused(SAID_NO)
     try:
         with transaction.atomic(using=cursor.db.alias):
             answer = ready.unit.guard(cursor)
             if answer is False:
-                raise Refused("the unit's guard said no: nothing of it was written")
+                raise Refused(SAID_NO)
             ready.found = [prepare(draft) for draft in answer] if isinstance(answer, list) else ()
     except Exception as error:
         if is_passing(error):
@@ -225,11 +246,8 @@ def _insert(cursor: CursorWrapper, batch: _Batch, meanwhile: Callable[[], None])
     for values, entry in batch.samples:
         values[CLIP_ID] = insert_clip(cursor, _sample_rate(entry.draft.message), entry.samples or b"")
     if batch.bodies:
-        cursor.executemany("INSERT INTO log_entrybody (stream, n, body) VALUES (%s, %s, %s)", batch.bodies)
-    cursor.executemany(
-        "UPDATE log_stream SET last_n = %s, last_digest = %s WHERE id = %s",
-        [(head.n, head.digest, head.id) for head in sorted(batch.heads.values(), key=lambda head: head.id)],
-    )
+        insert(cursor, "log_entrybody (stream, n, body)", batch.bodies)
+    _move_heads(cursor, sorted(batch.heads.values(), key=lambda head: head.id))
     if cursor.db.vendor != "postgresql":
         for values in batch.rows:
             values[AT] = stored_time(cursor.db, values[AT])
@@ -239,7 +257,19 @@ def _insert(cursor: CursorWrapper, batch: _Batch, meanwhile: Callable[[], None])
                 copy.write_row(values)
             meanwhile()
         return
-    cursor.executemany(INSERT, batch.rows)
+    insert(cursor, INTO, batch.rows)
+
+
+def _move_heads(cursor: CursorWrapper, heads: Sequence[_Head]) -> None:
+    if cursor.db.vendor == "sqlite":
+        before = "UPDATE log_stream SET last_n = v.column2, last_digest = v.column3 FROM ("
+        then = ") AS v WHERE log_stream.id = v.column1"
+        execute(cursor, before, [(head.id, head.n, head.digest) for head in heads], then)
+        return
+    cursor.executemany(
+        "UPDATE log_stream SET last_n = %s, last_digest = %s WHERE id = %s",
+        [(head.n, head.digest, head.id) for head in heads],
+    )
 
 
 def _sample_rate(message: Any) -> int:

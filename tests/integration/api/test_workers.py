@@ -78,6 +78,15 @@ def test_a_duty_tells_how_often_it_was_done_and_failed_and_who_is_at_it(
     assert 'echoadmin_duty_errors_total{duty="sweep"} 1.0' in metrics()
 
 
+def test_a_worker_leaves_a_duty_to_a_console_until_it_is_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duties, "REGISTRY", {"sweep": duties.Registered(timedelta(0), lambda: None)})
+    duties.ensure_rows()
+    assert duties.claim_due("w1", overdue=duties.OTHERS_FIRST) is None
+    Duty.objects.update(next_run_at=timezone.now() - duties.OTHERS_FIRST)
+    assert duties.claim_due("w1", overdue=duties.OTHERS_FIRST) is not None
+    assert duties.claim_due("console") is None
+
+
 def metrics() -> str:
     return Client().get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
 

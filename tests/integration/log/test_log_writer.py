@@ -145,21 +145,44 @@ def test_what_a_guard_changes_is_committed_with_the_entries(writer: Writer) -> N
     assert Clip.objects.count() == 2
 
 
-def test_a_guard_with_a_key_is_asked_once_for_the_units_that_follow_each_other(writer: Writer) -> None:
-    asked: list[str] = []
+def test_keys_are_asked_together_once_until_a_guard_may_have_changed_what_they_ask(writer: Writer) -> None:
+    asked: list[Any] = []
 
-    def ask(name: str, answer: bool) -> Callable[[CursorWrapper], bool]:
-        return lambda cursor: asked.append(name) or answer  # type: ignore[func-returns-value]
+    def ask(cursor: CursorWrapper, keys: list[Any]) -> list[Any]:
+        asked.append(keys)
+        return [key for key in keys if key != "lost"]
+
+    def keyed(key: str) -> Future[list[Written]]:
+        return writer.put(Unit([draft("cv_1")], guard_key=key, guard_all=ask))
+
+    def guarded(*, plain: bool) -> Future[list[Written]]:
+        return writer.put(Unit([draft("cv_1")], guard=lambda _: asked.append(plain) or True, plain=plain))  # type: ignore[func-returns-value]
 
     go_on, _ = hold(writer)
-    yes = [writer.put(Unit([draft("cv_1")], guard=ask("mine", True), guard_key=1)) for _ in range(5)]
-    no = [writer.put(Unit([draft("cv_1")], guard=ask("lost", False), guard_key=2)) for _ in range(5)]
-    changing = writer.put(Unit([draft("cv_1")], guard=ask("change", True)))
-    again = writer.put(Unit([draft("cv_1")], guard=ask("mine", True), guard_key=1))
+    yes = [keyed("mine") for _ in range(5)]
+    no = [keyed("lost") for _ in range(5)]
+    yes += [guarded(plain=True), keyed("mine"), keyed("ours"), guarded(plain=False), keyed("mine")]
     go_on.set()
-    assert [future.result(10)[0].n for future in [*yes, changing, again]] == list(range(1, 8))
+    assert [future.result(10)[0].n for future in yes] == list(range(1, 11))
     assert all(isinstance(future.exception(10), Refused) for future in no)
-    assert asked == ["mine", "lost", "change", "mine"]
+    assert asked == [["mine", "lost", "ours"], True, False, ["mine"]]
+
+
+def test_a_plain_guard_that_says_no_or_breaks_stops_its_unit_and_no_other(writer: Writer) -> None:
+    def wrong(cursor: CursorWrapper) -> bool:
+        cursor.execute("SELECT 1 FROM nowhere")
+        return True
+
+    go_on, _ = hold(writer)
+    first = writer.put(numbered("cv_1", 1))
+    refused = writer.put(Unit([draft("cv_1")], guard=lambda _: False, plain=True))
+    broken = writer.put(Unit([draft("cv_1")], guard=wrong, plain=True))
+    last = writer.put(numbered("cv_1", 2))
+    go_on.set()
+    assert (first.result(10)[0].n, last.result(10)[0].n) == (1, 2)
+    assert isinstance(refused.exception(10), Refused)
+    assert "nowhere" in str(broken.exception(10))
+    assert verify_stream("cv_1") is None
 
 
 def test_after_gets_the_numbers_and_undoes_its_unit_by_raising(writer: Writer) -> None:

@@ -129,3 +129,9 @@ def test_a_runrooms_process_ends_well_when_it_is_drained(console: ConsoleProcess
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             process.wait(10)
+
+
+@pytest.mark.own_database
+def test_a_console_without_rooms_does_the_duties(console: ConsoleProcess) -> None:
+    told = "from echoadmin.duties import Duty; print(Duty.objects.filter(runs__gt=0, holder='').count())"
+    until(lambda: console.manage("shell", "-v", "0", "-c", told).split()[-1:] > ["0"], "duties were done", 60)
