@@ -81,6 +81,7 @@ class _Playing:
         while self.echoes.exclude(state__in=FINAL_STATES).exists():
             self.held.wait(LOOK)
             self._report()
+        self._report()  # the last line may have ended after it was counted
 
     def take_back(self) -> None:
         """A stop: what still waits is not said, unless the run is resumed; the line that is being said is."""

@@ -4,6 +4,7 @@
         [--database-url postgres://… --redis-url redis://…]      PostgreSQL and Redis, else SQLite
         [--workers 2]                                            so many workers share the rooms
         [--inline]                                               rooms inside the console, and page views beside them
+        [--hear 20] [--silent]                                   other rhythms: so many messages a second, no speech
 
 One twin at life's own speed is everybody's other end, on the same machine: its CPU is told too. A chunk's lateness is
 what the twin sees: how much later it came than its place in the rhythm that the room's promptest chunk sets. The lag of
@@ -76,12 +77,12 @@ class Load:
         return sum(worker.memory_info().rss for worker in self.workers) / 1e6
 
     def ask_for(self, count: int, seconds: float) -> None:
-        """So many rooms to be joined, each with something to say that is long enough."""
+        """So many rooms to be joined, each with so much to say."""
         persona = self.ask("POST", "personas/", json={"persona_name": "Echo", "pipeline_mode": "echo"})
         wanted = {"persona_id": persona["persona_id"], "replica_id": "re8e740a42", "join": True}
         sound = wav(os.urandom(int(RATE * seconds) * 2))
         self.rooms += [self.ask("POST", "conversations/", json=wanted) for _ in range(count)]
-        for room in self.rooms:
+        for room in self.rooms if seconds else ():
             path = f"conversations/{room['id']}/echoes/"
             self.ask("POST", path, data={"pacing": "realtime"}, files={"file": ("one.wav", sound, "audio/wav")})
 
@@ -97,13 +98,14 @@ class Load:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json()
 
-    def begin(self) -> None:
-        """Every room speaks and hears."""
+    def begin(self, *, speak: bool, hear: int) -> None:
+        """Every room speaks, if it is to, and hears so much a second."""
         for room in self.rooms:
             until(lambda room=room: self.is_joined(room), "a room is joined", 120)
-        until(self.all_speak, "every room speaks", AHEAD)
+        if speak:
+            until(self.all_speak, "every room speaks", AHEAD)
         for room in self.rooms:
-            self.twin.request("PUT", f"/twin/rooms/{room['conversation_id']}/chatter", {"per_second": PER_SECOND})
+            self.twin.request("PUT", f"/twin/rooms/{room['conversation_id']}/chatter", {"per_second": hear})
 
     def all_speak(self) -> bool:
         """Whether each replica is at it."""
@@ -181,7 +183,9 @@ def lateness(record: list[dict[str, Any]], since: float, until_: float) -> list[
     """Of each chunk of a room, ms."""
     chunks = [row["at"] for row in record if row["message"].get("event_type") == "conversation.echo"]
     plan = [at - number * CHUNK_SECONDS for number, at in enumerate(chunks)]
-    return [(late - min(plan)) * 1000 for late, at in zip(plan, chunks, strict=True) if since <= at <= until_]
+    return [
+        (late - min(plan, default=0.0)) * 1000 for late, at in zip(plan, chunks, strict=True) if since <= at <= until_
+    ]
 
 
 def check_room(load: Load, room: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
@@ -207,14 +211,15 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
     """One size."""
     with ExitStack() as running:
         load = started(arguments, folder, running)
+        speech = 0.0 if arguments.silent else arguments.seconds + AHEAD
         if arguments.inline:
             load.employ([load.console.pid])
-            load.ask_for(count, arguments.seconds + AHEAD + UPLOAD * count)
+            load.ask_for(count, speech and speech + UPLOAD * count)
         else:  # all of them begin when there is somebody for it
-            load.ask_for(count, arguments.seconds + AHEAD)
+            load.ask_for(count, speech)
             numbers = range(1, arguments.workers + 1)
             load.employ([running.enter_context(worker_of(load.console, number)) for number in numbers])
-        load.begin()
+        load.begin(speak=not arguments.silent, hear=arguments.hear)
         watch = Watch(load.console.environment)
         watch.start()
         cpu, twins, since = load.cpu(), cpu_of(load.twin_process), time.time()
@@ -229,10 +234,11 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
         checked = [check_room(load, room) for room in load.rooms]
         load.close()
     late = sorted(ms for _, record in checked for ms in lateness(record, since, ended))
-    chunks_wanted = int(count * (ended - since) / CHUNK_SECONDS)
+    chunks_wanted = 0 if arguments.silent else int(count * (ended - since) / CHUNK_SECONDS)
     return {
         "rooms": count,
         "database": "postgresql" if arguments.database_url else "sqlite",
+        "heard_a_second": arguments.hear,
         "rooms_are": "inline" if arguments.inline else "a worker's",
         "workers": len(load.workers),
         "messages_lost": sum(lost for lost, _ in checked),
@@ -295,6 +301,8 @@ def main() -> None:
     parser.add_argument("--redis-url", default="")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--inline", action="store_true")
+    parser.add_argument("--hear", type=int, default=PER_SECOND)
+    parser.add_argument("--silent", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     found = []

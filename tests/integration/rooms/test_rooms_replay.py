@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from conversations.models import Echo
+from conversations.models.echo import FINAL_STATES
 from conversations.replay import check
+from conversations.replay import run as run_module
 from echoadmin.runs import KINDS, Run, start_run, stop_run
 from tests import witnesses
 from tests.integration.rooms.driving import ANA, InRoom, tone
@@ -39,6 +45,22 @@ def test_words_and_samples_are_said_again_in_another_room(room: InRoom, other: I
     assert other.words_sent() == ["One more time."]
     assert witnesses.samples(other.sent(), again[1].inference_id) == pcm
     other.agree()
+
+
+def test_a_last_line_that_ends_just_after_it_was_counted_is_counted_too(
+    room: InRoom, other: InRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = run_module._Playing._report
+
+    def report_and_dawdle(playing: Any) -> None:
+        report(playing)
+        if playing.next == len(playing.replay.lines):
+            until(lambda: not playing.echoes.exclude(state__in=FINAL_STATES).exists(), "the line has ended")
+
+    monkeypatch.setattr(run_module._Playing, "_report", report_and_dawdle)
+    room.until_state(room.say("Just one."), "spoken")
+    run = until_ended(replayed(room, other, speed=0))
+    assert (run.state, run.done, run.total) == ("done", 1, 1)
 
 
 def test_a_replay_is_stopped_and_the_line_being_said_is_said_to_its_end(room: InRoom, other: InRoom) -> None:
