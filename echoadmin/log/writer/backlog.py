@@ -14,15 +14,15 @@ from django.db.backends.utils import CursorWrapper
 
 from echoadmin.log.writer import told
 from echoadmin.log.writer.drafts import Draft, Place, Unit, Written
-from echoadmin.log.writer.records import Record, decode
+from echoadmin.log.writer.records import Record, Transaction, decode
 from echoadmin.log.writer.spool import Spool
 from echoadmin.log.writer.storing import Ready
 from echoadmin.log.writer.told import Tallies
 
 logger = logging.getLogger(__name__)
 
-Doubt = tuple[int, list[Written]]
-"""The number of a transaction that broke in its COMMIT, and where the unit's entries are if it was committed."""
+Doubt = tuple[Transaction, list[Written]]
+"""A transaction that broke in its COMMIT, and where the unit's entries are if it was committed."""
 
 
 @dataclass(slots=True, eq=False)

@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from echoadmin.log.writer import told
 from echoadmin.log.writer.backlog import Backlog, Found, Kept
 from echoadmin.log.writer.drafts import Draft, Unit, Written
+from echoadmin.log.writer.records import Transaction
 from echoadmin.log.writer.rows import prepare
 from echoadmin.log.writer.storing import Ready, store
 from echoadmin.log.writer.successors import Successors
@@ -182,23 +183,34 @@ class _Committed:
 
     def __init__(self, cursor: CursorWrapper) -> None:
         self._cursor = cursor
-        self._answers: dict[int, bool] = {}
+        self._answers: dict[Transaction, bool] = {}
 
-    def __call__(self, number: int | None) -> bool:
-        if number is None:
+    def __call__(self, transaction: Transaction | None) -> bool:
+        if transaction is None:
             return False
-        if number not in self._answers:
-            self._answers[number] = was_committed(self._cursor, number)
-        return self._answers[number]
+        if transaction not in self._answers:
+            self._answers[transaction] = was_committed(self._cursor, transaction)
+        return self._answers[transaction]
 
 
-def was_committed(cursor: CursorWrapper, number: int) -> bool:
-    """Whether PostgreSQL's transaction `number` was; raises what passes while it is still being committed."""
-    cursor.execute("SELECT txid_status(%s)", [number])
+# A number from which PostgreSQL has not given out any yet is an error to ask about: what had it was undone by a crash.
+_STATE = "SELECT CASE WHEN %s < txid_snapshot_xmax(txid_current_snapshot()) THEN txid_status(%s) END"
+_THERE = """
+    SELECT 1 FROM log_entry JOIN log_stream ON log_stream.id = log_entry.stream
+    WHERE log_stream.public_id = %s AND log_entry.n = %s AND log_entry.digest = %s
+"""
+
+
+def was_committed(cursor: CursorWrapper, transaction: Transaction) -> bool:
+    """Whether PostgreSQL's `transaction` was; raises what passes while it is still being committed."""
+    cursor.execute(_STATE, [transaction.number, transaction.number])
     state = cursor.fetchone()[0]
     if state == "in progress":
         raise OperationalError("the transaction before is still being committed")
-    return bool(state == "committed")
+    if state != "committed" or transaction.digest is None:
+        return bool(state == "committed")
+    cursor.execute(_THERE, [transaction.stream, transaction.n, transaction.digest])
+    return cursor.fetchone() is not None
 
 
 def _streams(settled: Settled) -> set[str]:

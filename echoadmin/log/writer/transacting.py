@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from echoadmin.log.writer import intake
 from echoadmin.log.writer.backlog import Backlog, Doubt, Waiting
+from echoadmin.log.writer.records import Transaction
 from echoadmin.log.writer.standstill import Standstill
 from echoadmin.log.writer.storing import Outcome, is_passing, store
 
@@ -144,9 +145,12 @@ def _is_busy(error: OperationalError) -> bool:
 
 
 def _doubt(number: int, batch: Sequence[Waiting], outcomes: list[Outcome]) -> None:
-    for waiting, outcome in zip(batch, outcomes, strict=False):
-        if not isinstance(outcome, Exception):
-            waiting.doubt = (number, outcome)
+    good = [(one, outcome) for one, outcome in zip(batch, outcomes, strict=False) if not isinstance(outcome, Exception)]
+    entries = [written for _, outcome in good for written in outcome]
+    last = entries[-1] if entries else None
+    broken = Transaction(number, last.stream, int(last.n), last.digest) if last else Transaction(number)  # type: ignore[arg-type]
+    for waiting, outcome in good:
+        waiting.doubt = (broken, outcome)
 
 
 def _stored_after_all(connection: BaseDatabaseWrapper, batch: Sequence[Waiting]) -> list[Outcome] | None:

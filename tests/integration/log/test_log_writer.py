@@ -17,6 +17,8 @@ from echoadmin.log.models import Clip, Entry, Stream
 from echoadmin.log.rebuild import message
 from echoadmin.log.verify import verify_stream
 from echoadmin.log.writer import LogClosed, LogFull, Refused, Unit, Writer, Written, append, thread
+from echoadmin.log.writer.intake import was_committed
+from echoadmin.log.writer.records import Transaction
 from tests.integration.log.drafts import draft
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -321,6 +323,21 @@ def test_no_session_may_stand_still_in_a_transaction_for_longer_than_a_lease() -
     with connection.cursor() as cursor:
         cursor.execute("SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'")
         assert cursor.fetchone()[0] == max(5, settings.WORKER_LEASE) * 1000
+
+
+@only_on_postgresql
+@pytest.mark.parametrize("number", ["another's", "not given out yet"])
+def test_a_commit_that_a_crash_undid_is_stored_again_whoever_has_its_number_now(number: str) -> None:
+    """Chaos, seed 5101: after a crash PostgreSQL gives out the numbers of what was undone once more."""
+    [there] = append([draft("cv_1")])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT txid_current()")
+        given = cursor.fetchone()[0]
+        given = given if number == "another's" else given + 1000
+        lost = Transaction(given, "cv_1", 2, b"d" * 32)
+        found = Transaction(given, "cv_1", 1, there.digest)
+        assert was_committed(cursor, lost) is False
+        assert was_committed(cursor, found) is (number == "another's")
 
 
 @only_on_postgresql

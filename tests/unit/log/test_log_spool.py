@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoadmin.log.writer.drafts import Draft
-from echoadmin.log.writer.records import decode, encode
+from echoadmin.log.writer.records import Transaction, decode, encode
 from echoadmin.log.writer.rows import prepare
 from echoadmin.log.writer.spool import Folder, Spool
 
@@ -146,8 +146,11 @@ json_values = st.recursive(
 def test_a_draft_that_was_in_a_spool_makes_the_same_entry(message: Any, seq: int | None, said: str | None) -> None:
     draft = Draft("cv_1", "app_message", "x", AT, "in", "other", "s", "n", "i", 7, "cv_1", "pe_1", "ana", "k", seq=seq)
     draft.message, draft.said, draft.epoch, draft.is_error = message, said, 3, True
-    record = decode(encode([draft, draft], 12))
-    assert record.transaction == 12
+    broken = Transaction(12, "cv_1", 7, b"d" * 32)
+    record = decode(encode([draft, draft], broken))
+    assert record.transaction == broken
+    assert decode(encode([draft], Transaction(13))).transaction == Transaction(13)
+    assert decode(b'{"drafts":[],"transaction":14}').transaction == Transaction(14)  # as an earlier version wrote it
     assert [prepared(one) for one in record.drafts] == [prepared(draft)] * 2
 
 
