@@ -19,14 +19,6 @@ hypothesis_settings.register_profile("no clock", deadline=None, suppress_health_
 hypothesis_settings.load_profile("no clock")
 
 
-LONG = tuple(f"tests/{folder}/" for folder in ("browser", "acceptance", "faults"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take long come first: at the end there is little enough for all processes to end together."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
-
-
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
