@@ -121,4 +121,7 @@ def _pass_on(done: Future[T], waiter: asyncio.Future[T]) -> None:
 
 def of(loop: asyncio.AbstractEventLoop) -> Inbox:
     """The one of this loop."""
-    return _inboxes.setdefault(loop, Inbox(loop))
+    found = _inboxes.get(loop)
+    if found is None:
+        found = _inboxes[loop] = Inbox(loop)
+    return found
