@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from echoadmin.garbage import spare_what_is_loaded
+
 from .certificates import ensure_certificates
 from .server import CannotStart, run
 from .settings import TwinSettings
@@ -55,6 +57,7 @@ def start(options: Mapping[str, object]) -> int:
         if options.get("print_ca"):
             sys.stdout.write(f"{ensure_certificates(settings.folder).ca_file.resolve()}\n")
         else:
+            spare_what_is_loaded()
             run(settings)
     except CannotStart as reason:
         sys.stderr.write(f"{reason}\n")
