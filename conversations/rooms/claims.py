@@ -17,6 +17,7 @@ from django.utils import timezone
 from conversations import outbox
 from conversations.models import Room, RoomState, Wanted, Worker
 from conversations.outbox import Tenure
+from conversations.rooms import timing
 
 HOST = socket.gethostname()
 LEFT_OVER = (RoomState.JOINING, RoomState.JOINED, RoomState.LOST)
@@ -99,7 +100,12 @@ def claim_free(worker: Worker, *, limit: int, holding: Collection[int]) -> list[
     dead = Q(worker__isnull=True) | Q(worker__lease_until__lt=Now()) | Q(worker__in=[worker.pk, *_dead_here(worker)])
     due = Q(next_try_at__isnull=True) | Q(next_try_at__lte=Now())
     wanting = Room.objects.filter(
-        dead, due, wanted=Wanted.JOINED, conversation__status="active", conversation__state="live"
+        dead,
+        due,
+        wanted=Wanted.JOINED,
+        tries__lt=timing.JOIN_TRIES,
+        conversation__status="active",
+        conversation__state="live",
     )
     rooms = wanting.exclude(conversation__in=holding).select_related("conversation__persona").order_by("id")[:limit]
     return [claimed for room in rooms if (claimed := _claim(worker, room))]

@@ -72,6 +72,15 @@ class JoinFailed(Exception):
         self.kind = kind
         self.words = words
 
+    def told(self, tries: int, again_in: float | None) -> str:
+        """For people: what failed, and what comes next; `again_in` seconds, or None when it was the last try."""
+        then = (
+            "It is the last one: join the room to try again"
+            if again_in is None
+            else f"It is tried again in {again_in:g} s"
+        )
+        return f"Join failed ({self.kind}), try {tries}: {self.words.rstrip('.')}. {then}."
+
 
 class Link(Protocol):
     """A connection to a room, as `rooms.daily` makes it."""

@@ -66,7 +66,7 @@ class LiveRoom:
 
     @property
     def replica_present(self) -> bool:
-        """Whether the replica is in the room, by what it says and by the list of participants."""
+        """Whether it is in the room, by what it says and by the list of participants."""
         return self.people.replica_id is not None
 
     @property
@@ -103,8 +103,7 @@ class LiveRoom:
             await self.drop_link()
 
     def close(self, why: str) -> None:
-        """Leave the room: `left` (nobody wants it), `ended` (the conversation did), `stopped` (the worker does),
-        `handed_over` (the worker does, and another is there for it)."""
+        """Leave: `left` (nobody wants it), `ended` (the conversation did), `stopped` or `handed_over` (the worker)."""
         if self.closing is None:
             self.closing = why
             self._close.set()
@@ -130,10 +129,9 @@ class LiveRoom:
                 await self._join()
             except JoinFailed as failure:
                 tries += 1
-                pause = timing.BACK_OFF[min(tries, len(timing.BACK_OFF)) - 1]
-                await self._not_joined(failure, tries, pause)
-                await self._close_or(pause)
-                continue
+                if await self._again_after(failure, tries):
+                    continue
+                return
             tries = 0
             await self._watch()
             if self.closing is None:
@@ -226,17 +224,20 @@ class LiveRoom:
         """Nobody of ours listened for a while: what others sent then may be missing in the log."""
         return self.log.draft("gap", {"from": since.isoformat(), "to": until.isoformat(), "reason": reason})
 
-    async def _not_joined(self, failure: JoinFailed, tries: int, pause: float) -> None:
+    async def _again_after(self, failure: JoinFailed, tries: int) -> bool:
+        """Note a join that failed, and wait for the next; False: that was the last, and the room is given back."""
         await self.drop_link()
         if failure.kind == "gone":
             await self.desk.insist(claims.ask_for_sync, self.tenure)
-        told = f"Join failed ({failure.kind}), try {tries}: {failure.words.rstrip('.')}."
-        tenure, words = self.tenure, f"{told} It is tried again in {pause:g} s."
+        pause = timing.pause_after(tries)
+        change = partial(claims.release if pause is None else claims.update_room, self.tenure, state=RoomState.FAILED)
+        words = failure.told(tries, pause)
         facts = {"kind": failure.kind, "words": failure.words, "try": tries, "again_in": pause}
         await self.desk.write(
-            [self.log.draft("join_failed", facts, is_error=True)],
-            lambda: claims.update_room(tenure, state=RoomState.FAILED, error=words, tries=tries),
+            [self.log.draft("join_failed", facts, is_error=True)], lambda: change(error=words, tries=tries)
         )
+        await self._close_or(pause or 0)
+        return pause is not None
 
     async def _failed(self, error: str) -> None:
         soon = timezone.now() + timedelta(seconds=5)

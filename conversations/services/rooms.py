@@ -30,8 +30,8 @@ def _want(actor: Actor, conversation: Conversation, wanted: str) -> Room:
         room, _ = Room.objects.select_for_update().get_or_create(conversation=conversation)
         changed = room.wanted != wanted or (wanted == Wanted.JOINED and room.state == RoomState.FAILED)
         if changed:
-            room.wanted, room.next_try_at = wanted, None
-            room.save(update_fields=["wanted", "next_try_at"])
+            room.wanted, room.next_try_at, room.tries = wanted, None, 0
+            room.save(update_fields=["wanted", "next_try_at", "tries"])
             append([operator_draft(actor, conversation, f"room.{'join' if wanted == Wanted.JOINED else 'leave'}")])
         bells.ring_room_on_commit(conversation.pk, room.worker.name if room.worker else None, bells.ROOM)
         bells.ring_tail_on_commit(conversation.public_id)

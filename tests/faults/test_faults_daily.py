@@ -112,6 +112,7 @@ def test_a_connection_that_is_gone_for_good(room: InRoom, console: Console, monk
     monkeypatch.setattr(timing, "JOIN_TIMEOUT", 0.5)
     monkeypatch.setattr(timing, "BACK_OFF", (0.05, 0.1, 0.2))
     room.twin.fault("away", seconds=86_400, conversation_id=room.upstream_id)
+    until(lambda: room.row.state in ("lost", "failed"), "it is known to be away")
     waiting = room.say("Never.")
     until(lambda: room.row.tries >= 5, "it is tried again and again")
     page = console.page(room.conversation)

@@ -12,7 +12,7 @@ import pytest
 
 from conversations import interactions
 from conversations.models import Conversation, Echo
-from conversations.rooms import timing
+from conversations.rooms import claims, timing
 from conversations.rooms.daily import Link
 from conversations.rooms.events import Network
 from conversations.rooms.worker import RunningWorker
@@ -153,6 +153,25 @@ def test_a_room_that_can_not_be_joined_can_be_given_up(idle: InRoom, worker: Run
     idle.until_room(state="failed")
     idle.leave()
     assert idle.row.worker is None
+
+
+def test_after_the_last_try_nobody_tries_until_somebody_asks_for_it(
+    idle: InRoom, worker: RunningWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "JOIN_TRIES", 3)
+    monkeypatch.setattr(timing, "BACK_OFF", (0.05,))
+    idle.twin.fault("refuse_join", conversation_id=idle.upstream_id, count=3)
+    idle.want()
+    waiting = idle.say("When you are in.")
+    given_up = idle.until_room(worker=None, tries=3, state="failed", wanted="joined")
+    assert "It is the last one: join the room to try again." in given_up.error
+    assert [fact["again_in"] for fact in idle.facts("join_failed")] == [0.05, 0.05, None]
+    assert claims.claim_free(worker.row, limit=1, holding=()) == []
+    idle.want()
+    joined = idle.until_room(state="joined")
+    assert (joined.error, joined.tries) == ("", 0)
+    idle.until_state(waiting, "spoken")
+    idle.agree()
 
 
 # --- the replica ---
