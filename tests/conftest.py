@@ -62,6 +62,16 @@ def _delete(ops: Any, style: Any, tables: list[str], **options: Any) -> list[str
     return [f"DELETE FROM {ops.quote_name(table)}" for table in tables]
 
 
+@pytest.fixture(autouse=True)
+def _connection_works(django_db_blocker: Any) -> None:
+    """A test begins with a connection that works: one that PostgreSQL ended in the test before is given back."""
+    with django_db_blocker.unblock():
+        connection = connections["default"]
+        open_one = connection.vendor == "postgresql" and connection.connection is not None
+        if open_one and not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+
+
 @pytest.fixture(scope="session")
 def loop_thread() -> Iterator[LoopThread]:
     """The loop of all rooms that tests hold in their own process."""
