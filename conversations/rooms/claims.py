@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from conversations import outbox
-from conversations.models import Room, RoomState, Wanted, Worker
+from conversations.bells import ECHO, INTERACTION
+from conversations.models import Echo, Interaction, Room, RoomState, Wanted, Worker
 from conversations.outbox import Tenure
 from conversations.rooms import timing
 
@@ -54,6 +55,7 @@ class Look:
     held: bool
     wanted: bool
     ended: bool
+    waits: frozenset[str] = frozenset()  # what is queued: ECHO, INTERACTION
 
 
 def register(name: str, *, capacity: int, version: str) -> Worker:
@@ -165,16 +167,22 @@ def _claim(worker: Worker, room: Room) -> Claimed | None:
 
 
 def look(tenures: Iterable[Tenure]) -> dict[Tenure, Look]:
-    """Of each room: whether it is still ours, still wanted, and its conversation still runs. One query."""
+    """Of each room: whether it is still ours and wanted, its conversation runs, and something waits. One query."""
     by_room = {tenure.room_id: tenure for tenure in tenures}
     found = dict.fromkeys(by_room.values(), Look(held=False, wanted=False, ended=False))
-    names = ("pk", "worker_id", "epoch", "wanted", "conversation__status", "conversation__state")
-    for pk, worker_id, epoch, wanted, status, state in Room.objects.filter(pk__in=by_room).values_list(*names):
+    rooms = Room.objects.filter(pk__in=by_room).annotate(echo=_queued(Echo), interaction=_queued(Interaction))
+    names = ("pk", "worker_id", "epoch", "wanted", "conversation__status", "conversation__state", ECHO, INTERACTION)
+    for pk, worker_id, epoch, wanted, status, state, echo, interaction in rooms.values_list(*names):
         tenure = by_room[pk]
         if (worker_id, epoch) == (tenure.worker_id, tenure.epoch):
             ended = status == "ended" or state in ("gone", "rejected")
-            found[tenure] = Look(held=True, wanted=wanted == Wanted.JOINED, ended=ended)
+            waits = frozenset({ECHO} if echo else ()) | ({INTERACTION} if interaction else set())
+            found[tenure] = Look(held=True, wanted=wanted == Wanted.JOINED, ended=ended, waits=waits)
     return found
+
+
+def _queued(kind: type[Echo] | type[Interaction]) -> Exists:
+    return Exists(kind.objects.filter(conversation=OuterRef("conversation"), state="queued"))
 
 
 def update_room(tenure: Tenure, **changes: object) -> bool:

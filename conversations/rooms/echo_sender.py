@@ -77,7 +77,7 @@ class EchoSender:
         await self._adopt()
         while True:
             if not await self._say_next():
-                await self._pause(settings.LOOK_EVERY)
+                await self._pause(None)
 
     async def until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, at most `timeout` seconds; whether it does."""
@@ -89,7 +89,7 @@ class EchoSender:
             await self._pause(remaining)
         return True
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float | None) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._stir.wait()

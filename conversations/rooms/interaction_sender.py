@@ -38,11 +38,7 @@ class InteractionSender:
     async def run(self) -> None:
         """Forever: send what waits, interrupts first."""
         while True:
-            try:
-                async with asyncio.timeout(settings.LOOK_EVERY):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await self._wake.wait()
             self._wake.clear()
             room = self.room
             if not room.can_send:

@@ -134,6 +134,9 @@ class Keeper:
                 room.close("ended")
             elif not look.wanted:
                 room.close("left")
+            else:  # its bell may have been lost
+                for about in look.waits:
+                    room.wake(about)
         if not self.may_claim() or self.stopping or self.draining:
             return
         free, holding = self.worker.capacity - len(self.rooms), list(self.rooms)
