@@ -1,0 +1,26 @@
+"""Make the replica speak, stop it, and say again: rows for the outbox. Nothing here talks to Daily.
+
+One file a concern, each of whose public names is to be had from here.
+"""
+
+from conversations.services.speaking.audio import PACINGS, append_audio, check_pacing, open_audio, speak_audio
+from conversations.services.speaking.interrupting import Interrupted, cancel, interrupt, send_interaction
+from conversations.services.speaking.queueing import WAITING
+from conversations.services.speaking.saying import SAYABLE_AGAIN, say_again, say_of, speak_text
+
+__all__ = [
+    "PACINGS",
+    "SAYABLE_AGAIN",
+    "WAITING",
+    "Interrupted",
+    "append_audio",
+    "cancel",
+    "check_pacing",
+    "interrupt",
+    "open_audio",
+    "say_again",
+    "say_of",
+    "send_interaction",
+    "speak_audio",
+    "speak_text",
+]
