@@ -75,6 +75,10 @@ class Echo(models.Model):
     last_piece_at = models.DateTimeField(null=True, blank=True)
     again_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="said_again")
     replay_of = models.BigIntegerField(null=True, blank=True)
+    revision = models.IntegerField(default=0, db_default=0)  # raised by each edit; a claim names the one that it read
+    edited_by = models.CharField(max_length=200, blank=True, default="", db_default="")
+    decided_by = models.CharField(max_length=200, blank=True, default="", db_default="")  # who let it be said, or not
+    decided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "echoes"

@@ -84,6 +84,10 @@ class Room(models.Model):
     participants = models.JSONField(default=list, blank=True)
     replica_present = models.BooleanField(default=False)
     last_position = models.BigIntegerField(default=0)  # of the newest echo; its row lock orders the queue
+    floor_user_id = models.BigIntegerField(null=True, blank=True)  # who alone may speak now; NULL: everybody may
+    floor_name = models.CharField(max_length=200, blank=True, default="", db_default="")
+    floor_key_ref = models.CharField(max_length=64, blank=True, default="", db_default="")
+    floor_since = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"room of {self.conversation_id}"

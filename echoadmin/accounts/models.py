@@ -44,6 +44,7 @@ class ApiKey(AbstractAPIKey):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.CharField(max_length=200, blank=True, default="", editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reviewed = models.BooleanField(default=False, db_default=False)  # what is said with it waits for a second person
 
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"

@@ -56,6 +56,7 @@ class Run(models.Model):
     holder = models.CharField(max_length=200, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     epoch = models.IntegerField(default=0)
+    wish = models.CharField(max_length=16, blank=True, default="", db_default="")  # of somebody, to the run under way
 
     class Meta:
         ordering = ["-id"]
