@@ -10,7 +10,8 @@ class Actor:
     """A person, a key of theirs, or the console itself, as they were at that moment.
 
     `name` is the user's name ("ana"), "system", or "ana (key tts)"; `api_key_ref` is the key's prefix; `source` says by
-    which door they came: page, rest, websocket, quickstart, command or system.
+    which door they came: page, rest, websocket, quickstart, command or system. `reviewed`: what they say
+    waits for a second person.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Actor:
     role: str | None = None
     request_id: str | None = None
     source: str = "system"
+    reviewed: bool = False
 
 
 SYSTEM = Actor(name="system")

@@ -18,8 +18,8 @@ from conversations.replay import dry
 from conversations.replay.asking import Replay, check
 from conversations.services import speaking
 from echoadmin.accounts.roles import OPERATOR
-from echoadmin.actors import Actor
-from echoadmin.runs import Broken, Held, Run, Stopped, TakenOver, run_kind
+from echoadmin.runs import Broken, Held, Stopped, TakenOver, run_kind
+from echoadmin.runs.acting import actor_of_run
 
 TAKEN_BACK = "replay_stopped"
 AHEAD = 3  # lines that wait in the queue: what a stop takes back at once
@@ -51,7 +51,7 @@ class _Playing:
 
     def __init__(self, held: Held, replay: Replay, conversation: Conversation) -> None:
         self.held, self.replay, self.conversation = held, replay, conversation
-        self.actor = _actor(held.run)
+        self.actor = actor_of_run(held.run, "replay")
         place = held.cursor or {"next": 0, "failed": []}
         self.next: int = max(0, place["next"] - self._taken_back())
         self.failed: list[dict[str, Any]] = place["failed"]
@@ -187,16 +187,6 @@ def _length(told: list[dict[str, Any]]) -> float:
     for one in told:
         end = max(end, one["at"]) + (0.0 if one["fails"] else one["seconds"])
     return end
-
-
-def _actor(run: Run) -> Actor:
-    return Actor(
-        name=run.actor,
-        user_id=run.actor_user_id,
-        api_key_ref=run.api_key_ref or None,
-        request_id=run.request_id or None,
-        source="replay",
-    )
 
 
 def _told(result: dict[str, Any]) -> str:

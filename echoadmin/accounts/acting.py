@@ -6,10 +6,11 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from echoadmin.accounts.models import ApiKey
-from echoadmin.accounts.roles import role_of, role_within
+from echoadmin.accounts.roles import is_reviewed, role_of, role_within
 from echoadmin.actors import Actor
 
 
@@ -26,11 +27,11 @@ def actor(request: Any, source: str | None = None) -> Actor:
 
 
 def actor_of(user: Any, api_key: ApiKey | None, *, source: str, request_id: str | None = None) -> Actor:
-    """The actor of a user, or of one of their keys."""
-    role = role_of(user)
+    """The actor of a user, or of one of their keys; reviewed where either is."""
+    role, reviewed = role_of(user), is_reviewed(user)
     name = user.get_username()
     if api_key is None:
-        return Actor(name=name, user_id=user.pk, role=role, request_id=request_id, source=source)
+        return Actor(name, user.pk, role=role, request_id=request_id, source=source, reviewed=reviewed)
     return Actor(
         name=f"{name} (key {api_key.label})",
         user_id=user.pk,
@@ -38,7 +39,15 @@ def actor_of(user: Any, api_key: ApiKey | None, *, source: str, request_id: str 
         role=role_within(role, api_key.scopes),
         request_id=request_id,
         source=source,
+        reviewed=reviewed or api_key.reviewed,
     )
+
+
+def reviewed_now(user_id: int | None, api_key_ref: str | None) -> bool:
+    """Whether who asked for something that is done later is reviewed by then, themselves or their key. Asks the
+    database."""
+    user = get_user_model().objects.filter(pk=user_id).first() if user_id is not None else None
+    return is_reviewed(user) or ApiKey.objects.filter(prefix=api_key_ref or "", reviewed=True).exists()
 
 
 def client_address(request: HttpRequest) -> str:

@@ -15,13 +15,18 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from echoadmin.accounts import keys
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.recording import record
-from echoadmin.accounts.roles import ROLES, SCOPES, may
+from echoadmin.accounts.roles import REVIEWED, ROLES, SCOPES, forget_groups, may
 from echoadmin.pages import button, draw, log_address, require_role
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address
 from echoadmin.shown import code, link, state, when
@@ -35,6 +40,7 @@ ROLE_WORDS = {
     "manager": "manager: also creates, ends and syncs, which costs money",
     "admin": "admin: also keeps users and keys, prunes and erases",
 }
+REVIEWED_WORDS = "what they say waits until a second person approves it"
 
 
 class ForAdmins:
@@ -61,10 +67,19 @@ def set_role(user: User, role: str) -> None:
     user.groups.remove(*user.groups.filter(name__in=ROLES))
     if role:
         user.groups.add(Group.objects.get_or_create(name=role)[0])
-    if hasattr(user, "_role"):
-        del user._role
+    forget_groups(user)
     user.is_staff = bool(role) or user.is_superuser
     user.save(update_fields=["is_staff"])
+
+
+def set_reviewed(user: User, reviewed: bool) -> None:
+    """Put the mark on a user, or take it off; it is beside the role, and no role takes it away."""
+    mark = Group.objects.get_or_create(name=REVIEWED)[0]
+    if reviewed:
+        user.groups.add(mark)
+    else:
+        user.groups.remove(mark)
+    forget_groups(user)
 
 
 class RoleField(forms.ChoiceField):
@@ -75,25 +90,36 @@ class RoleField(forms.ChoiceField):
         super().__init__(choices=choices, required=False, widget=UnfoldAdminSelectWidget)
 
 
+class ReviewedField(forms.BooleanField):
+    """The mark, beside the role."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(required=False, widget=UnfoldBooleanSwitchWidget, help_text=words)
+
+
 class NewUserForm(UserCreationForm):
     """Name, password, role."""
 
     role = RoleField()
+    reviewed = ReviewedField(f"{REVIEWED_WORDS.capitalize()}.")
 
 
 class UserForm(UserChangeForm):
     """The user with their role."""
 
     role = RoleField()
+    reviewed = ReviewedField(f"{REVIEWED_WORDS.capitalize()}.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         mine = set(self.instance.groups.values_list("name", flat=True)) if self.instance.pk else set()
         self.fields["role"].initial = next((role for role in reversed(ROLES) if role in mine), "")
+        self.fields["reviewed"].initial = REVIEWED in mine
         if self.instance.is_superuser:
             self.fields["role"].initial = "admin"
             self.fields["role"].disabled = True
             self.fields["role"].help_text = "Made by createsuperuser or at the first start: always an admin."
+            self.fields["reviewed"].disabled = True
 
 
 @admin.register(User)
@@ -107,12 +133,11 @@ class UserAdmin(ForAdmins, DjangoUserAdmin, ModelAdmin):
     list_filter = ("is_active", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     fieldsets = (
-        (None, {"fields": ("username", "password", "role", "is_active")}),
+        (None, {"fields": ("username", "password", "role", "reviewed", "is_active")}),
         ("Who it is", {"fields": ("first_name", "last_name", "email")}),
     )
-    add_fieldsets = (
-        (None, {"classes": ("wide",), "fields": ("username", "role", "usable_password", "password1", "password2")}),
-    )
+    add_fields = ("username", "role", "reviewed", "usable_password", "password1", "password2")
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": add_fields}),)
     filter_horizontal = ()
     actions = None
     list_per_page = 50
@@ -139,17 +164,18 @@ class UserAdmin(ForAdmins, DjangoUserAdmin, ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The role, and the entry that tells who gave it."""
         super().save_related(request, form, formsets, change)
-        role = form.cleaned_data.get("role", "")
+        role, reviewed = form.cleaned_data.get("role", ""), form.cleaned_data.get("reviewed", False)
         user = form.instance
         if not user.is_superuser:
             set_role(user, role)
-        facts = {"user": user.get_username(), "role": role or None, "is_active": user.is_active}
+            set_reviewed(user, reviewed)
+        facts = {"user": user.get_username(), "role": role or None, "reviewed": reviewed, "is_active": user.is_active}
         record("user.changed" if change else "user.created", actor(request), facts)
 
 
 @admin.register(Group)
 class RoleAdmin(ForAdmins, ReadOnlyAdmin):
-    """The four roles, to read: they are the product's, not the installation's."""
+    """The four roles and the mark, to read: they are the product's, not the installation's."""
 
     list_display = ("name", "shown_words", "shown_users")
 
@@ -165,6 +191,8 @@ class RoleAdmin(ForAdmins, ReadOnlyAdmin):
     @display(description="May")
     def shown_words(self, row: Group) -> str:
         """What it may do."""
+        if row.name == REVIEWED:
+            return f"no role, but a mark: {REVIEWED_WORDS}"
         return ROLE_WORDS.get(row.name, "nothing here").partition(": ")[2]
 
     @display(description="Users")
@@ -194,6 +222,7 @@ class NewKeyForm(forms.Form):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Never more than your own role allows.",
     )
+    reviewed = ReviewedField("What is said with this key waits until a second person approves it.")
 
 
 @admin.register(ApiKey)
@@ -254,6 +283,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             ("Prefix", code(row.prefix)),
             ("User", self.shown_user(row)),
             ("Scopes", self.shown_scopes(row)),
+            ("Reviewed", "yes: what is said with it waits for a second person" if row.reviewed else "no"),
             ("Made", when(row.created)),
             ("Made by", row.created_by),
             ("Expires", when(row.expiry_date)),
@@ -278,7 +308,11 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             user = request.user
             assert isinstance(user, User)
             row, text = keys.create_key(
-                user=user, label=form.cleaned_data["label"], scopes=form.cleaned_data["scopes"], actor=actor(request)
+                user=user,
+                label=form.cleaned_data["label"],
+                scopes=form.cleaned_data["scopes"],
+                reviewed=form.cleaned_data["reviewed"],
+                actor=actor(request),
             )
             return draw(
                 request, "accounts/new_key.html", context | {"key": text, "row": row, "row_address": address(row)}, 201

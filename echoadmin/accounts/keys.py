@@ -29,12 +29,17 @@ def create_key(
     actor: Actor,
     scopes: Iterable[str] = SCOPES,
     expires: datetime | None = None,
+    reviewed: bool = False,
 ) -> tuple[ApiKey, str]:
-    """A new key of `user` and its text, which is shown now and never again. Raises ValidationError for bad scopes."""
+    """A new key of `user` and its text, which is shown now and never again. Raises ValidationError for bad scopes.
+
+    reviewed: what is said with it waits for a second person.
+    """
     chosen = [scope for scope in SCOPES if scope in set(scopes)] if set(scopes) <= set(SCOPES) else list(scopes)
     check_scopes(chosen)
     with transaction.atomic():
         api_key = ApiKey(user=user, name=label[:50], scopes=chosen, expiry_date=expires, created_by=actor.name)
+        api_key.reviewed = reviewed
         text = ApiKey.objects.assign_key(api_key)
         api_key.save(force_insert=True)
         record("api_key.created", actor, facts_of(api_key))
@@ -58,6 +63,7 @@ def facts_of(api_key: ApiKey) -> dict[str, object]:
         "label": api_key.name,
         "user": api_key.user.get_username(),
         "scopes": api_key.scopes,
+        "reviewed": api_key.reviewed,
         "expires": api_key.expiry_date.isoformat() if api_key.expiry_date else None,
     }
 

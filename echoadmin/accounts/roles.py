@@ -2,6 +2,8 @@
 
 auditor reads, hears and exports; operator also speaks, interrupts, joins and leaves; manager also creates, ends and
 syncs, which costs money; admin also keeps users and keys, prunes, erases and sets faults. A role is a Django group.
+
+So is the mark `reviewed`, which takes nothing from a role: what its bearer says waits for a second person.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
 
 AUDITOR, OPERATOR, MANAGER, ADMIN = ROLES = ("auditor", "operator", "manager", "admin")
+REVIEWED = "reviewed"
 SCOPES = ("read", "speak", "manage")
 SCOPE_OF = {AUDITOR: "read", OPERATOR: "speak", MANAGER: "manage"}
 """The scope that a key needs for what the role may do. No scope gives a key what only an admin may do."""
@@ -22,11 +25,27 @@ def role_of(user: AbstractBaseUser | AnonymousUser | None) -> str | None:
         return None
     if getattr(user, "is_superuser", False):
         return ADMIN
-    if "_role" not in user.__dict__:
-        groups = set(Group.objects.filter(user=user.pk).values_list("name", flat=True))
-        user.__dict__["_role"] = next((role for role in reversed(ROLES) if role in groups), None)
-    role: str | None = user.__dict__["_role"]
-    return role
+    groups = _groups_of(user)
+    return next((role for role in reversed(ROLES) if role in groups), None)
+
+
+def is_reviewed(user: AbstractBaseUser | AnonymousUser | None) -> bool:
+    """Whether what this user says waits for a second person; never a superuser's. By the query that `role_of` made."""
+    if user is None or not user.is_authenticated or getattr(user, "is_superuser", False):
+        return False
+    return REVIEWED in _groups_of(user)
+
+
+def forget_groups(user: AbstractBaseUser) -> None:
+    """The groups of this user object have changed: ask again."""
+    user.__dict__.pop("_group_names", None)
+
+
+def _groups_of(user: AbstractBaseUser | AnonymousUser) -> set[str]:
+    if "_group_names" not in user.__dict__:
+        user.__dict__["_group_names"] = set(Group.objects.filter(user=user.pk).values_list("name", flat=True))
+    names: set[str] = user.__dict__["_group_names"]
+    return names
 
 
 def includes(role: str | None, wanted: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +16,15 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 
+from conversations.live.visitor import recognise
 from echoadmin.accounts.acting import actor, client_address
 from echoadmin.accounts.keys import KeyRefused, create_key, open_with, revoke_key
 from echoadmin.accounts.models import ApiKey
-from echoadmin.accounts.roles import ROLES, may, role_of, role_within
+from echoadmin.accounts.roles import ROLES, is_reviewed, may, role_of, role_within
 from echoadmin.actors import Actor
 from echoadmin.log.models import Entry
+from echoadmin.runs import start_run
+from echoadmin.runs.acting import actor_of_run
 from tests.integration.api.conftest import QUICK
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +159,37 @@ def test_the_actor_of_a_request_names_the_user_the_key_and_the_door(rf: RequestF
     api_key, _ = create_key(user=user, label="tts", actor=SHELL, scopes=["read", "speak"])
     request.auth = api_key
     assert actor(request) == Actor("ana (key tts)", user.pk, api_key.prefix, "operator", "r1", "rest")
+
+
+@pytest.mark.parametrize(("of_user", "of_key"), [(False, False), (True, False), (False, True), (True, True)])
+def test_who_is_reviewed_is_so_by_each_door_and_costs_no_query(
+    rf: RequestFactory, django_assert_num_queries: Any, of_user: bool, of_key: bool
+) -> None:
+    user = person("operator")
+    if of_user:
+        user.groups.add(Group.objects.get(name="reviewed"))
+    _, text = create_key(user=user, label="tts", actor=SHELL, reviewed=of_key)
+    assert role_of(user) == "operator"
+    request: Any = rf.get("/")
+    request.user = User.objects.get(pk=user.pk)
+    with django_assert_num_queries(1):
+        assert (actor(request).role, actor(request).reviewed) == ("operator", of_user)
+    by_key: Any = rf.get("/")
+    by_key.auth = open_with(text)
+    by_key.user = by_key.auth.user
+    visitor = recognise({"headers": [(b"authorization", f"Bearer {text}".encode())]})
+    run = start_run(actor=actor(by_key), kind="replay", params={})
+    told = [actor(by_key).reviewed, visitor.actor().reviewed, actor_of_run(run, "replay").reviewed]
+    assert told == [of_user or of_key] * 3
+    assert actor_of_run(run, "replay") == replace(actor(by_key), role=None, source="replay")
+
+
+def test_a_superuser_is_never_reviewed_and_nobody_is_not() -> None:
+    root = person(None, "root", is_superuser=True)
+    root.groups.add(Group.objects.get(name="reviewed"))
+    assert not is_reviewed(root)
+    assert not is_reviewed(AnonymousUser())
+    assert not is_reviewed(None)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from echoadmin.accounts.admin import set_role
 from echoadmin.accounts.keys import create_key
 from echoadmin.accounts.models import ApiKey
-from echoadmin.accounts.roles import role_of
+from echoadmin.accounts.roles import is_reviewed, role_of
 from echoadmin.actors import SYSTEM
 from echoadmin.log.models import Entry
 from tests import make
@@ -48,6 +49,31 @@ def test_a_role_is_changed_and_taken_away_by_page(visitor: Visitor) -> None:
     assert role_of(changed) is None
     assert not changed.is_staff
     assert Entry.objects.filter(event_type="user.changed").count() == 2
+
+
+def test_the_mark_of_the_reviewed_is_beside_the_role_and_given_and_taken_by_page(visitor: Visitor) -> None:
+    row, client = make.user("operator", "cleo"), visitor("admin")
+    path, form = f"/admin/auth/user/{row.pk}/change/", {"username": "cleo", "is_active": "on"}
+    client.post(path, form | {"role": "operator", "reviewed": "on"})
+    assert is_reviewed(User.objects.get(pk=row.pk))
+    assert client.get(path).context["adminform"].form["reviewed"].initial is True
+    set_role(User.objects.get(pk=row.pk), "manager")
+    changed = User.objects.get(pk=row.pk)
+    assert (role_of(changed), is_reviewed(changed)) == ("manager", True)
+    client.post(path, form | {"role": "manager"})
+    changed = User.objects.get(pk=row.pk)
+    assert (role_of(changed), is_reviewed(changed)) == ("manager", False)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_key_is_made_reviewed_by_page(visitor: Visitor, given: bool) -> None:
+    client = visitor("operator")
+    form = {"label": "tts", "scopes": ["read", "speak"]} | ({"reviewed": "on"} if given else {})
+    assert client.post("/admin/accounts/apikey/add/", form).status_code == 201
+    row = ApiKey.objects.get()
+    assert row.reviewed is given
+    shown = client.get(f"/admin/accounts/apikey/{row.pk}/change/").content.decode()
+    assert ("waits for a second person" in shown) is given
 
 
 def test_no_page_makes_a_superuser(visitor: Visitor) -> None:

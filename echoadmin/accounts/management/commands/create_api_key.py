@@ -16,7 +16,7 @@ from echoadmin.actors import Actor
 
 
 class Command(BaseCommand):
-    """`manage.py create_api_key --user ana --label tts [--scopes read,speak] [--days 30]`."""
+    """`manage.py create_api_key --user ana --label tts [--scopes read,speak] [--days 30] [--reviewed]`."""
 
     help = "Make an API key for a user; it is printed once, alone on the last line of standard output."
 
@@ -27,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scopes", nargs="+", default=list(SCOPES), help=f"of {', '.join(SCOPES)}; all unless given"
         )
+        parser.add_argument("--reviewed", action="store_true", help="what is said with it waits for a second person")
         parser.add_argument("--days", type=int, help="how many days it is valid; without it, until it is revoked")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +43,9 @@ class Command(BaseCommand):
         expires = timezone.now() + timedelta(days=days) if days else None
         actor = Actor(name="command line", source="command")
         try:
-            api_key, text = create_key(user=user, label=label, actor=actor, scopes=scopes, expires=expires)
+            api_key, text = create_key(
+                user=user, label=label, actor=actor, scopes=scopes, expires=expires, reviewed=options["reviewed"]
+            )
         except ValidationError as error:
             raise CommandError(f"--scopes: {' '.join(error.messages)}") from error
         role = role_of(user)
