@@ -124,25 +124,30 @@ def queued_interactions(conversation_id: int) -> list[Interaction]:
 
 _CLAIM = """
     UPDATE conversations_echo SET state = 'sending', sending_at = %s, epoch = %s, chunks = %s
-    WHERE id = %s AND state = 'queued'
+    WHERE id = %s AND state = 'queued' AND revision = %s
 """
 
 
-def claim_echo(tenure: Tenure, echo_id: int, *, chunks: int) -> bool:
-    """queued → sending, as its first `chunks` messages go to the log; False when it is not to be had."""
+def claim_echo(tenure: Tenure, echo_id: int, *, revision: int, chunks: int) -> bool:
+    """queued → sending, as its first `chunks` messages go to the log; False when it is not to be had.
+
+    Nor is one that was edited after it was read, as its `revision` tells: it may still be queued, with other words.
+    """
     if not held(tenure):
         return False
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [now, tenure.epoch, chunks, echo_id])
+        cursor.execute(_CLAIM, [now, tenure.epoch, chunks, echo_id, revision])
         return cursor.rowcount == 1
 
 
 def claim_next_text(tenure: Tenure) -> Echo | None:
-    """`next_echo` and `claim_echo` in one, for one message; None, and nothing changed, where it is no text."""
+    """`next_echo` and `claim_echo` in one, for one message; None, and nothing changed, where it is no text,
+    or was edited in between."""
     first = next_echo(tenure.conversation_id)
-    claimed = first is not None and first.modality == "text" and claim_echo(tenure, first.pk, chunks=1)
-    return first if claimed else None
+    if first is None or first.modality != "text":
+        return None
+    return first if claim_echo(tenure, first.pk, revision=first.revision, chunks=1) else None
 
 
 def _claim_more_sql(share: str) -> str:

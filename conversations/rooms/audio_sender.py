@@ -216,7 +216,7 @@ async def _log(
         for message, chunk, leaves in zip(messages, chunks, departures, strict=True)
     ]
     if index == 0:
-        claim = partial(outbox.claim_echo, room.tenure, echo.pk, chunks=len(chunks))
+        claim = partial(outbox.claim_echo, room.tenure, echo.pk, revision=echo.revision, chunks=len(chunks))
     else:
         claim = partial(outbox.claim_more, room.tenure, echo.pk, chunks=len(chunks), sent=delivery.taken)
     written = await room.log.claim(drafts, claim, goes_on=index > 0)

@@ -207,10 +207,10 @@ class EchoSender:
                 return
 
     async def _claim_part(self, echo: Echo, number: int, message: dict[str, Any], part: str) -> list[Number] | None:
-        """The number in the log of this part; None where the echo was cancelled a moment ago."""
+        """The number in the log of this part; None where the echo was cancelled, or edited, a moment ago."""
         tenure = self.room.tenure
         if number == 0:
-            claim = partial(outbox.claim_echo, tenure, echo.pk, chunks=1)
+            claim = partial(outbox.claim_echo, tenure, echo.pk, revision=echo.revision, chunks=1)
         else:
             claim = partial(outbox.claim_more, tenure, echo.pk, chunks=1, sent=number)
         draft = self.draft(echo, message, at=datetime.now(UTC), said=part)

@@ -242,7 +242,7 @@ def test_no_write_of_an_older_epoch_changes_anything(idle: InRoom, dead: Tenure)
     before = list(Echo.objects.order_by("pk").values())
     refused = [
         outbox.held(dead),
-        outbox.claim_echo(dead, queued.pk, chunks=1),
+        outbox.claim_echo(dead, queued.pk, revision=0, chunks=1),
         outbox.claim_more(dead, echo.pk, chunks=1, sent=1),
         outbox.claim_interaction(dead, interaction.pk),
         outbox.mark_sent(dead, echo.pk, at=now, sent=1, seconds=1.0),
@@ -261,8 +261,8 @@ def test_no_write_of_an_older_epoch_changes_anything(idle: InRoom, dead: Tenure)
 
 def test_an_echo_can_be_claimed_once(idle: InRoom, dead: Tenure) -> None:
     queued = left(idle, dead, state=EchoState.QUEUED)
-    assert outbox.claim_echo(dead, queued.pk, chunks=1)
-    assert not outbox.claim_echo(dead, queued.pk, chunks=1)
+    assert outbox.claim_echo(dead, queued.pk, revision=0, chunks=1)
+    assert not outbox.claim_echo(dead, queued.pk, revision=0, chunks=1)
 
 
 def test_each_time_of_an_echo_is_filled_on_its_own_in_whatever_order_they_come(idle: InRoom, dead: Tenure) -> None:
