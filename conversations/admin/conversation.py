@@ -15,10 +15,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from conversations import interactions
-from conversations.admin.replaying import ReplayingPaths
-from conversations.admin.speaking import SpeakingPaths
+from conversations.admin.page_parts import ONE
+from conversations.admin.replaying import ReplayingPart
+from conversations.admin.speaking import SpeakingPart
 from conversations.admin.state import page_state, room_of
-from conversations.admin.stopping import StoppingPaths, stop_context
+from conversations.admin.stopping import StoppingPart, stop_context
 from conversations.forms import NewConversationForm
 from conversations.models import Conversation
 from conversations.services import mirroring, rooms
@@ -46,7 +47,12 @@ def face_of(row: Conversation) -> Replica | None:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReplayingPaths, SpeakingPaths, StoppingPaths, CreatedAdmin):
+class ConversationAdmin(  # a PagePart a concern, one a line
+    ReplayingPart,
+    SpeakingPart,
+    StoppingPart,
+    CreatedAdmin,
+):
     """Conversations: what costs money."""
 
     list_display = (
@@ -100,19 +106,15 @@ class ConversationAdmin(ReplayingPaths, SpeakingPaths, StoppingPaths, CreatedAdm
         return super().changelist_view(request, own | (extra_context or {}))
 
     def custom_paths(self) -> list[Any]:
-        one = "<str:object_id>/change/"
         return [
             *super().custom_paths(),
             ("sync/", "sync_all", self.sync_all),
-            ("stop/", "stop", self.stop_view),
-            ("stopped/<int:n>/", "stopped", self.stopped_view),
-            (one + "join/", "join", self.join),
-            (one + "leave/", "leave", self.leave),
-            (one + "end/", "end", self.end),
-            (one + "sync/", "sync", self.sync),
-            (one + "state/", "state", self.state_view),
-            (one + "replay/", "replay", self.replay_view),
-            *self.speaking_paths(one),
+            (ONE + "join/", "join", self.join),
+            (ONE + "leave/", "leave", self.leave),
+            (ONE + "end/", "end", self.end),
+            (ONE + "sync/", "sync", self.sync),
+            (ONE + "state/", "state", self.state_view),
+            *self.page_paths(),
         ]
 
     # one conversation
@@ -141,6 +143,7 @@ class ConversationAdmin(ReplayingPaths, SpeakingPaths, StoppingPaths, CreatedAdm
         face = face_of(row)
         last_n = Stream.objects.filter(public_id=row.public_id).values_list("last_n", flat=True).first() or 0
         return super().more_context(request, row) | {
+            **self.page_context(request, row),
             "live": page_state(row),
             "may_speak": may(request.user, "operator"),
             "may_manage": may(request.user, "manager"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 
+from conversations.admin.page_parts import ONE, PagePart
 from conversations.admin.replay_form import SPEEDS, Wish
 from conversations.models import Conversation
 from conversations.models.echo import UNDER_WAY
@@ -27,10 +28,12 @@ Errors = Mapping[str, str]  # field → words
 TARGETS = 200  # conversations that the form offers
 
 
-class ReplayingPaths:
-    """Mixed into the conversations' admin."""
+class ReplayingPart(PagePart):
+    """The form of a replay."""
 
-    find: Callable[[HttpRequest, str], Conversation]
+    def page_paths(self) -> list[Any]:
+        """Its page."""
+        return [*super().page_paths(), (ONE + "replay/", "replay", self.replay_view)]
 
     def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """The form, and what it starts: a run. `?echo=12`: that echo alone."""

@@ -6,23 +6,18 @@ Each answers a script with JSON, and a form with the page.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponseBase
 
 from conversations import audio
+from conversations.admin.page_parts import ONE, PagePart
 from conversations.admin.state import echo_state
-from conversations.models import Conversation, Echo
 from conversations.refusals import Refusal
 from conversations.services import speaking
 from echoadmin.accounts.acting import actor
-from echoadmin.pages import button, tell, wants_json, words_of
-from echoadmin.read_only import address
-from echoadmin.tavus.errors import TavusError
+from echoadmin.pages import button
 
 
 def parsed_message(text: str) -> Any:
@@ -35,19 +30,18 @@ def parsed_message(text: str) -> Any:
         raise Refusal("message", "This JSON is nested too deeply.") from error
 
 
-class SpeakingPaths:
-    """Mixed into the conversations' admin: speak, interrupt, cancel, say again."""
+class SpeakingPart(PagePart):
+    """Speak, interrupt, cancel, say again."""
 
-    find: Callable[[HttpRequest, str], Conversation]
-
-    def speaking_paths(self, one: str) -> list[Any]:
-        """Their addresses; `one` is the path of a conversation."""
+    def page_paths(self) -> list[Any]:
+        """Their buttons."""
         return [
-            (one + "speak/", "speak", self.speak),
-            (one + "interrupt/", "interrupt", self.interrupt),
-            (one + "send/", "send", self.send),
-            (one + "echoes/<str:inference_id>/cancel/", "cancel", self.cancel),
-            (one + "echoes/<str:inference_id>/again/", "again", self.again),
+            *super().page_paths(),
+            (ONE + "speak/", "speak", self.speak),
+            (ONE + "interrupt/", "interrupt", self.interrupt),
+            (ONE + "send/", "send", self.send),
+            (ONE + "echoes/<str:inference_id>/cancel/", "cancel", self.cancel),
+            (ONE + "echoes/<str:inference_id>/again/", "again", self.again),
         ]
 
     @button("operator", "make a replica speak")
@@ -64,7 +58,7 @@ class SpeakingPaths:
             pcm = audio.decode(cast(BinaryIO, upload.file), field="audio", max_seconds=settings.ECHO_MAX_SECONDS)
             return echo_state(speaking.speak_audio(pcm=pcm, sample_rate=audio.RATE, **who))
 
-        return self._answer(request, row, do, 202)
+        return self.answer(request, row, do, 202)
 
     @button("operator", "interrupt a replica")
     def interrupt(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -75,7 +69,7 @@ class SpeakingPaths:
             asked = speaking.interrupt(actor=actor(request), conversation=row)
             return {"cancelled": asked.cancelled, "interaction": asked.interaction.pk}
 
-        return self._answer(request, row, do)
+        return self.answer(request, row, do)
 
     @button("operator", "send an interaction")
     def send(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -87,40 +81,16 @@ class SpeakingPaths:
             sent = speaking.send_interaction(actor=actor(request), conversation=row, message=message)
             return {"interaction": sent.pk, "state": sent.state}
 
-        return self._answer(request, row, do, 202)
+        return self.answer(request, row, do, 202)
 
     @button("operator", "cancel what is queued")
     def cancel(self, request: HttpRequest, object_id: str, inference_id: str) -> HttpResponseBase:
         """Take one echo out of the queue."""
-        row, echo = self._echo(request, object_id, inference_id)
-        return self._answer(request, row, lambda: echo_state(speaking.cancel(actor=actor(request), echo=echo)))
+        row, echo = self.echo(request, object_id, inference_id)
+        return self.answer(request, row, lambda: echo_state(speaking.cancel(actor=actor(request), echo=echo)))
 
     @button("operator", "make a replica speak")
     def again(self, request: HttpRequest, object_id: str, inference_id: str) -> HttpResponseBase:
         """Say one echo again, as a new one."""
-        row, echo = self._echo(request, object_id, inference_id)
-        return self._answer(request, row, lambda: echo_state(speaking.say_again(actor=actor(request), echo=echo)), 202)
-
-    def _echo(self, request: HttpRequest, object_id: str, inference_id: str) -> tuple[Conversation, Echo]:
-        row = self.find(request, object_id)
-        echo = row.echoes.filter(inference_id=inference_id).first()
-        if echo is None:
-            raise Http404(f"This conversation has no echo with the inference_id {inference_id[:80]!r}.")
-        return row, echo
-
-    def _answer(
-        self, request: HttpRequest, row: Conversation, do: Callable[[], dict[str, Any]], status: int = 200
-    ) -> HttpResponseBase:
-        try:
-            done = do()
-        except (TavusError, ValueError) as error:
-            if not wants_json(request):
-                tell(request, error)
-                return redirect(address(row))
-            message, way_out = words_of(error)
-            code, refused = getattr(error, "code", "refused"), int(getattr(error, "status", None) or 400)
-            return JsonResponse({"error": {"code": code, "message": message, "way_out": way_out}}, status=refused)
-        if wants_json(request):
-            return JsonResponse(done, status=status)
-        messages.success(request, "Done.")
-        return redirect(address(row))
+        row, echo = self.echo(request, object_id, inference_id)
+        return self.answer(request, row, lambda: echo_state(speaking.say_again(actor=actor(request), echo=echo)), 202)

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from conversations.admin.page_parts import PagePart
 from conversations.services import stopping
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
@@ -25,8 +26,16 @@ def stop_context(request: HttpRequest) -> dict[str, Any]:
     return {"stop_address": stop_address, "may_end": may(request.user, "manager")}
 
 
-class StoppingPaths:
-    """Mixed into the conversations' admin."""
+class StoppingPart(PagePart):
+    """The button above the list, and the page that it leads to."""
+
+    def page_paths(self) -> list[Any]:
+        """Of the list, not of one conversation."""
+        return [
+            *super().page_paths(),
+            ("stop/", "stop", self.stop_view),
+            ("stopped/<int:n>/", "stopped", self.stopped_view),
+        ]
 
     @button("operator", "stop everything")
     def stop_view(self, request: HttpRequest) -> HttpResponseBase:
