@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from conversations.admin.state import room_of
 from conversations.admin.stopping import stop_context
 from conversations.models import Conversation, Echo, Room
+from conversations.standing import room_of
 from echoadmin.accounts.roles import may
 from echoadmin.alerts.models import Alert
 from echoadmin.alerts.words import found_words

@@ -18,11 +18,12 @@ from conversations import interactions
 from conversations.admin.page_parts import ONE
 from conversations.admin.replaying import ReplayingPart
 from conversations.admin.speaking import SpeakingPart
-from conversations.admin.state import page_state, room_of
+from conversations.admin.state import page_state
 from conversations.admin.stopping import StoppingPart, stop_context
 from conversations.forms import NewConversationForm
 from conversations.models import Conversation
 from conversations.services import mirroring, rooms
+from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
 from echoadmin.actors import Actor

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponseBase
 
 from conversations import audio
 from conversations.admin.page_parts import ONE, PagePart
-from conversations.admin.state import echo_state
 from conversations.refusals import Refusal
+from conversations.serializers import echo_dict
 from conversations.services import speaking
 from echoadmin.accounts.acting import actor
 from echoadmin.pages import button
@@ -54,9 +54,9 @@ class SpeakingPart(PagePart):
 
         def do() -> dict[str, Any]:
             if upload is None:
-                return echo_state(speaking.speak_text(text=request.POST.get("text", ""), **who))
+                return echo_dict(speaking.speak_text(text=request.POST.get("text", ""), **who))
             pcm = audio.decode(cast(BinaryIO, upload.file), field="audio", max_seconds=settings.ECHO_MAX_SECONDS)
-            return echo_state(speaking.speak_audio(pcm=pcm, sample_rate=audio.RATE, **who))
+            return echo_dict(speaking.speak_audio(pcm=pcm, sample_rate=audio.RATE, **who))
 
         return self.answer(request, row, do, 202)
 
@@ -87,10 +87,10 @@ class SpeakingPart(PagePart):
     def cancel(self, request: HttpRequest, object_id: str, inference_id: str) -> HttpResponseBase:
         """Take one echo out of the queue."""
         row, echo = self.echo(request, object_id, inference_id)
-        return self.answer(request, row, lambda: echo_state(speaking.cancel(actor=actor(request), echo=echo)))
+        return self.answer(request, row, lambda: echo_dict(speaking.cancel(actor=actor(request), echo=echo)))
 
     @button("operator", "make a replica speak")
     def again(self, request: HttpRequest, object_id: str, inference_id: str) -> HttpResponseBase:
         """Say one echo again, as a new one."""
         row, echo = self.echo(request, object_id, inference_id)
-        return self.answer(request, row, lambda: echo_state(speaking.say_again(actor=actor(request), echo=echo)), 202)
+        return self.answer(request, row, lambda: echo_dict(speaking.say_again(actor=actor(request), echo=echo)), 202)

@@ -1,8 +1,10 @@
 """The WebSocket API: a conversation or the whole log as it grows, and a way to speak with one connection.
 
-Out: {"type": "entry", "entry"}, {"type": "caught_up", "n" or "cursor"}, {"type": "echo", "echo"}, and "ack" or "error"
-for each message that came in. In, to a conversation, each with a `ref` of the client's choice:
-{"type": "echo", "text" | "audio" and "sample_rate", "inference_id"}, {"type": "interrupt"},
+Out: {"type": "entry", "entry"}, {"type": "caught_up", "n" or "cursor"}, {"type": "echo", "echo"}, {"type": "room", …}
+with how the conversation stands whenever that changed, {"type": "missed", "after", "until", "count"} where more than
+`?at_most=` entries came since `?after=`, and "ack" or "error" for each message that came in.
+{"type": "ping"} is answered by {"type": "pong"}, whoever sends it. In, to a conversation, each with a `ref` of the
+client's choice: {"type": "echo", "text" | "audio" and "sample_rate", "inference_id"}, {"type": "interrupt"},
 {"type": "audio", "sample_rate", "inference_id"}, then binary frames of PCM16LE, then {"type": "audio_end"}.
 """
 

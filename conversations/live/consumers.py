@@ -29,9 +29,21 @@ from echoadmin.log.models import Stream
 logger = logging.getLogger(__name__)
 
 SHORTEST = 0.1  # seconds between two looks
-ASK_AGAIN = 30.0  # seconds between two looks at who is there
+ASK_AGAIN = 10.0  # seconds between two looks at who is there
+LONGEST_PING = 200  # characters
 BROKEN = 1011
 BAD_QUERY = 4400
+
+
+def ping_of(text: str | None) -> dict[str, Any] | None:
+    """The ping, when this is one."""
+    if text is None or len(text) > LONGEST_PING or '"ping"' not in text:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("type") == "ping" else None
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
@@ -80,6 +92,18 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def ready(self) -> None:
         """The visitor is in."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """A ping; all else that comes in is for a conversation's connection."""
+        if self._reading is not None:
+            await self.answered(text_data)
+
+    async def answered(self, text: str | None) -> bool:
+        """Whether this was a ping: it is answered before anything is asked, also to who may only listen."""
+        ping = ping_of(text)
+        if ping is not None:
+            await self.send_json({**ping, "type": "pong"})
+        return ping is not None
 
     async def tail_grew(self, message: dict[str, Any]) -> None:
         """The bell."""
@@ -131,7 +155,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
 
 class ConversationConsumer(LiveConsumer):
-    """`/ws/v1/conversations/{id}/?after=N`: without `after`, from now on."""
+    """`/ws/v1/conversations/{id}/?after=N&at_most=M`: without `after`, from now on."""
 
     def begin(self, query: dict[str, str]) -> ConversationTail:
         """Raises Unwelcome for an id that there is not."""
@@ -140,8 +164,8 @@ class ConversationConsumer(LiveConsumer):
         found = rows.by_any_id(any_id).first()
         if found is None:
             raise Unwelcome(NOT_THERE, "There is no conversation with this id.")
-        after = number_of(query.get("after"), "after")
-        return ConversationTail(found, after, audio=query.get("audio") == "include")
+        after, at_most = number_of(query.get("after"), "after"), number_of(query.get("at_most"), "at_most")
+        return ConversationTail(found, after, audio=query.get("audio") == "include", at_most=at_most)
 
     def group_name(self) -> str:
         """The conversation's."""
@@ -155,7 +179,7 @@ class ConversationConsumer(LiveConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """One message or one frame of samples, in order."""
-        if self._reading is None:
+        if self._reading is None or await self.answered(text_data):
             return
         try:
             if bytes_data is not None:

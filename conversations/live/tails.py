@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.db.models import Q
@@ -9,6 +10,7 @@ from django.db.models import Q
 from conversations.models import Conversation, Echo
 from conversations.models.echo import FINAL_STATES
 from conversations.serializers import echo_dict
+from conversations.standing import standing
 from echoadmin.log import reader
 from echoadmin.log.api import shown
 from echoadmin.log.cursors import Cursor, read_cursor
@@ -16,31 +18,60 @@ from echoadmin.log.models import Entry
 
 BATCH = 200
 MOST_OPEN = 500
+NEWEST = 200  # entries that are read where there are more than were asked for
+CLOCK_EVERY = 10.0  # s between two pushes of a standing of which nothing changed but time and money
+CLOCKS = ("seconds", "seconds_left", "cost")
 
 
 class ConversationTail:
-    """Entries after a number, and echoes as they change."""
+    """Entries after a number, and the echoes and the conversation's standing as they change.
 
-    def __init__(self, conversation: Conversation, after: int | None, *, audio: bool) -> None:
+    Where more than `at_most` entries came after `after`, the newest are read, and how many were left out is told.
+    """
+
+    def __init__(
+        self, conversation: Conversation, after: int | None, *, audio: bool, at_most: int | None = None
+    ) -> None:
         self.conversation = conversation
-        self.n = reader.last_n(conversation.public_id) if after is None else after
+        last_n = reader.last_n(conversation.public_id) if after is None or at_most is not None else 0
+        self.n = last_n if after is None else after
+        self._missed: dict[str, Any] | None = None
+        if after is not None and at_most is not None and last_n - after > at_most:
+            self.n = last_n - min(at_most, NEWEST)
+            self._missed = {"type": "missed", "after": after, "until": self.n, "count": self.n - after}
         self._audio = audio
         self._open: dict[int, Any] = {}  # echoes that may change yet, as they were sent
         self._newest_echo: int | None = None
         self._told: int | None = None  # the n of the last caught_up
+        self._stood: dict[str, Any] = {}  # the standing as it was sent
+        self._stood_at = 0.0
 
     def look(self) -> tuple[list[dict[str, Any]], bool]:
         """Messages to send, and whether there is more to read at once."""
         rows = reader.tail(self.conversation.public_id, self.n, BATCH)
-        told: list[dict[str, Any]] = [{"type": "entry", "entry": entry} for entry in shown(rows, audio=self._audio)]
+        told: list[dict[str, Any]] = [self._missed] if self._missed else []
+        self._missed = None
+        told += [{"type": "entry", "entry": entry} for entry in shown(rows, audio=self._audio)]
         if rows:
             self.n = rows[-1].n
+        told += self._standing()
         told += [{"type": "echo", "echo": echo} for echo in self._changed()]
         more = len(rows) == BATCH
         if not more and self._told != self.n:
             self._told = self.n
             told.append({"type": "caught_up", "n": self.n})
         return told, more
+
+    def _standing(self) -> list[dict[str, Any]]:
+        """How the conversation stands, when that is another; its clock and its money alone now and then."""
+        found = Conversation.objects.select_related("room", "room__worker").get(pk=self.conversation.pk)
+        now, at = standing(found), time.monotonic()
+        lasting = {name: value for name, value in now.items() if name not in CLOCKS}
+        ticks = found.is_active and at - self._stood_at >= CLOCK_EVERY
+        if lasting == self._stood and not ticks:
+            return []
+        self._stood, self._stood_at = lasting, at
+        return [{"type": "room", **now}]
 
     def _changed(self) -> list[Any]:
         """Echoes that are new or changed since the last look; at the first, those that have not ended."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.utils.crypto import constant_time_compare
 
 from echoadmin.accounts.acting import actor_of
 from echoadmin.accounts.authentication import bearer
@@ -34,6 +37,7 @@ class Visitor:
     user: Any
     api_key: ApiKey | None
     key_text: str | None
+    session_key: str | None = None
 
     def may(self, role: str) -> bool:
         """Whether they may do what `role` may."""
@@ -53,12 +57,14 @@ def recognise(scope: dict[str, Any]) -> Visitor:
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         raise Unwelcome(NOT_KNOWN, "Send `Authorization: Bearer <key>`, or sign in.")
-    return _admitted(_fresh(user.pk))
+    return _admitted(_by_session(scope["session"].session_key, user.pk))
 
 
 def again(visitor: Visitor) -> Visitor:
-    """The same one as they are now: keys get revoked and roles taken away. Raises Unwelcome."""
-    return _admitted(_by_key(visitor.key_text) if visitor.key_text else _fresh(visitor.user.pk))
+    """The same one as they are now: keys get revoked, roles taken away, sessions ended. Raises Unwelcome."""
+    if visitor.key_text:
+        return _admitted(_by_key(visitor.key_text))
+    return _admitted(_by_session(visitor.session_key, visitor.user.pk))
 
 
 def _by_key(text: str) -> Visitor:
@@ -69,11 +75,17 @@ def _by_key(text: str) -> Visitor:
     return Visitor(api_key.user, api_key, text)
 
 
-def _fresh(pk: int) -> Visitor:
+def _by_session(session_key: str | None, pk: int) -> Visitor:
+    """The user, whose session must not have ended: by signing out, in time, or by a new password."""
     user = get_user_model().objects.filter(pk=pk, is_active=True).first()
     if user is None:
         raise Unwelcome(NOT_KNOWN, "This user is not active any more.")
-    return Visitor(user, None, None)
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    signed = str(session.get(HASH_SESSION_KEY, ""))
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    if str(session.get(SESSION_KEY)) != str(pk) or not any(constant_time_compare(signed, one) for one in hashes):
+        raise Unwelcome(NOT_KNOWN, "You are signed out. Sign in again.")
+    return Visitor(user, None, None, session_key)
 
 
 def _admitted(visitor: Visitor) -> Visitor:

@@ -92,10 +92,13 @@ class Socket:
         self.communicator = communicator
         self.seen: list[dict[str, Any]] = []
 
-    async def next(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(await self.communicator.receive_from())
-        self.seen.append(message)
-        return message
+    async def next(self, *, standing: bool = False) -> dict[str, Any]:
+        """What comes next; how the conversation stands only where that is asked for, else it is put by."""
+        while True:
+            message: dict[str, Any] = json.loads(await self.communicator.receive_from())
+            self.seen.append(message)
+            if standing or message["type"] != "room":
+                return message
 
     async def until(self, kind: str, **fields: Any) -> dict[str, Any]:
         """The first message of this kind with these fields, also among those that came before."""
@@ -105,7 +108,7 @@ class Socket:
                 if message["type"] == kind and all((inner or {}).get(name) == value for name, value in fields.items()):
                     self.seen.remove(message)
                     return message
-            await self.next()
+            await self.next(standing=True)
 
     async def send(self, **message: Any) -> None:
         await self.communicator.send_to(text_data=json.dumps(message))
