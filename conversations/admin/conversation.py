@@ -140,6 +140,14 @@ class ConversationAdmin(  # a PagePart a concern, one a line
         words = link(address(replica), replica)
         return words if row.upstream_replica_id else format_html("{} (the persona’s own)", words)
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Its live page, the only one that may listen to a microphone: what is said into it, the replica says."""
+        response = super().change_view(request, object_id, form_url, extra_context)
+        response.headers["Permissions-Policy"] = "camera=(), microphone=(self), geolocation=()"
+        return response
+
     def more_context(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
         face = face_of(row)
         last_n = Stream.objects.filter(public_id=row.public_id).values_list("last_n", flat=True).first() or 0
