@@ -1,15 +1,24 @@
 // The box in which one says something: Enter says it, Shift+Enter makes a new line, Esc interrupts.
 
-import { post } from "./echoes.js";
+import { freshId, post } from "./posting.js";
 import { lasting } from "../echoadmin/times.js";
 
 const CHARACTERS_A_SECOND = 15;
 const MESSAGE_BYTES = 3800; // of the words in one app message
 
-export class Composer {
-  constructor(page, standing, echoes) {
+export function start(bus, root) {
+  const composer = new Composer(bus, root);
+  bus.on("state", (state) => composer.show(state));
+  bus.on("link", (link) => composer.reach(link));
+  bus.on("refused", (words) => composer.refuse(words));
+}
+
+const AWAY = "The console is out of reach: nothing is sent, and nothing will be sent later by itself. What you typed stays here.";
+
+class Composer {
+  constructor(bus, page) {
+    this.bus = bus;
     this.page = page;
-    this.echoes = echoes;
     this.hint = page.querySelector('[data-live="hint"]');
     this.form = page.querySelector("#composer");
     if (!this.form) return;
@@ -24,11 +33,17 @@ export class Composer {
     this.file.hasChangeListener = true; // the theme's own listener wants a text field beside it, and breaks without one
     this.file.addEventListener("change", () => this.file.files.length && this.say());
     document.addEventListener("keydown", (event) => this.escape(event));
-    page.addEventListener("refused", (event) => this.refuse(event.detail));
+  }
+
+  reach({ isReachable }) {
+    this.isAway = isReachable === false;
+    if (this.state) this.show(this.state);
   }
 
   show(state) {
-    if (this.hint && this.hint.textContent !== state.hint) this.hint.textContent = state.hint;
+    this.state = state;
+    const hint = this.isAway ? AWAY : state.hint;
+    if (this.hint && this.hint.textContent !== hint) this.hint.textContent = hint;
     if (!this.form) return;
     this.canSpeak = state.can_speak;
     for (const element of [this.button, this.text, this.file, this.form.querySelector("#interrupt")]) element.disabled = !state.can_speak;
@@ -63,6 +78,7 @@ export class Composer {
     if (this.busy || !this.canSpeak) return;
     const hasFile = this.file.files.length > 0;
     if (!hasFile && !this.text.value.trim()) return this.refuse("Type what the replica is to say.");
+    if (this.isAway) return this.refuse("Not sent: the console is out of reach. What you typed stays here; send it when the page says live again.");
     this.busy = true;
     this.error.hidden = true;
     this.button.setAttribute("aria-busy", "true");
@@ -77,7 +93,7 @@ export class Composer {
     this.form.elements.inference_id.value = freshId();
     if (!hasFile) this.text.value = "";
     this.measure();
-    this.echoes.show(done);
+    this.bus.tell("echo", done);
     this.text.focus();
   }
 
@@ -92,9 +108,4 @@ export class Composer {
     this.error.textContent = words;
     this.error.hidden = false;
   }
-}
-
-function freshId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,22 +1,33 @@
 // The echoes, newest first, each with the furthest that it got.
 
 import { lasting } from "../echoadmin/times.js";
+import { post } from "./posting.js";
 
 const WAITING = ["held", "queued"];
 const UNDER_WAY = ["sending", "sent", "speaking"];
 
-export class Echoes {
-  constructor(page, standing) {
+export function start(bus, root) {
+  const echoes = new Echoes(bus, root);
+  bus.on("echo", (echo) => echoes.show(echo));
+  bus.on("state", (state) => echoes.active(state.is_active));
+}
+
+class Echoes {
+  constructor(bus, page) {
+    this.bus = bus;
     this.page = page;
-    this.standing = standing;
+    this.isActive = true;
     this.list = page.querySelector("#echoes");
     this.template = page.querySelector("#echo-row");
     this.known = new Map();
     this.list.addEventListener("click", (event) => this.act(event));
   }
 
-  showAll(echoes) {
-    for (const echo of [...echoes].reverse()) this.show(echo);
+  /** Whether something can be said again; the rows' buttons go with it. */
+  active(isActive) {
+    if (this.isActive === isActive) return;
+    this.isActive = isActive;
+    for (const [id, echo] of this.known) this.fill(this.row(id), echo);
   }
 
   show(echo) {
@@ -53,10 +64,9 @@ export class Echoes {
     hear.hidden = echo.modality !== "audio";
     hear.href = this.address(echo.id);
     const may = this.page.dataset.maySpeak === "yes";
-    const active = this.standing.state?.is_active ?? true;
     row.querySelector('[data-do="cancel"]').hidden = !may || !WAITING.includes(echo.state);
     row.querySelector('[data-do="again"]').hidden =
-      !may || !active || WAITING.includes(echo.state) || UNDER_WAY.includes(echo.state);
+      !may || !this.isActive || WAITING.includes(echo.state) || UNDER_WAY.includes(echo.state);
   }
 
   address(id) {
@@ -79,8 +89,8 @@ export class Echoes {
     button.disabled = true;
     const done = await post(this.page, `echoes/${encodeURIComponent(id)}/${button.dataset.do}/`);
     button.disabled = false;
-    if (done.error) this.page.dispatchEvent(new CustomEvent("refused", { detail: done.error }));
-    else this.show(done);
+    if (done.error) this.bus.tell("refused", done.error);
+    else this.bus.tell("echo", done);
   }
 }
 
@@ -96,22 +106,4 @@ function steps(times) {
   if (at("speaking") && at("queued")) words.push(`began after ${lasting((at("speaking") - at("queued")) / 1000)}`);
   if (at("spoken") && at("speaking")) words.push(`spoke for ${lasting((at("spoken") - at("speaking")) / 1000)}`);
   return words.join(", ");
-}
-
-/** POSTs to one of the conversation's buttons. Gives its JSON, or { error: "what went wrong and the way out" }. */
-export async function post(page, path, body = new FormData()) {
-  const token = page.querySelector("input[name=csrfmiddlewaretoken]").value;
-  try {
-    const answer = await fetch(page.dataset.base + path, {
-      method: "POST",
-      body,
-      headers: { Accept: "application/json", "X-CSRFToken": token },
-    });
-    if (answer.redirected) return { error: "You are signed out. Reload the page to sign in again." };
-    const said = await answer.json();
-    if (answer.ok) return said;
-    return { error: [said.error?.message, said.error?.way_out].filter(Boolean).join(" ") || `The console answered ${answer.status}.` };
-  } catch {
-    return { error: "The console did not answer. Check that it runs, then look at the echoes before you send it again." };
-  }
 }

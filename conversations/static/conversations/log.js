@@ -4,9 +4,18 @@ import { timeElement } from "../echoadmin/times.js";
 import { pretty, summary } from "./entries.js";
 
 const KEPT = 500; // rows on the page; all of it is one link away
+const PAGE = 200; // missed entries that are loaded at once
 
-export class Log {
+export function start(bus, root) {
+  const log = new Log(root);
+  bus.on("entry", (entry) => log.add(entry));
+  bus.on("missed", (missed) => log.miss(missed));
+  bus.on("link", (link) => log.setLive(link));
+}
+
+class Log {
   constructor(page) {
+    this.page = page;
     this.list = page.querySelector("#log");
     this.scroll = page.querySelector("#log-scroll");
     this.chip = page.querySelector("#log-live");
@@ -15,34 +24,64 @@ export class Log {
     this.noise = 0;
     this.speaking = new Map(); // inference id → the row of its echo's messages
     this.unseen = 0;
-    this.isLive = false;
-    this.isCaughtUp = false;
     page.querySelector("#log-noise").addEventListener("change", (event) => this.list.classList.toggle("ea-noisy", event.target.checked));
     this.pill.addEventListener("click", () => this.scroll.scrollTo({ top: 0 }));
     this.scroll.addEventListener("scroll", () => this.scroll.scrollTop < 10 && this.seen());
   }
 
-  setLive(words) {
-    this.isLive = words === "live";
-    if (!this.isLive) this.isCaughtUp = false;
+  setLive({ words, isLive }) {
     this.chip.textContent = words;
-    this.chip.dataset.state = this.isLive ? "live" : "waiting";
+    this.chip.dataset.state = isLive ? "live" : words === "away" ? "away" : "waiting";
   }
 
-  caughtUp() {
-    this.isCaughtUp = true;
+  /** Too many came while the page was away: what was left out is told, and loaded when asked for. */
+  miss({ after, until, count }) {
+    const row = document.createElement("li");
+    row.className = "ea-live-missed";
+    const words = document.createElement("span");
+    words.textContent = `${count.toLocaleString()} missed`;
+    const load = document.createElement("button");
+    load.type = "button";
+    load.className = "ea-button ea-small-button";
+    load.textContent = "Load";
+    row.append(words, load);
+    load.addEventListener("click", () => this.load(row, load, after, until));
+    this.list.prepend(row);
+  }
+
+  /** Puts the newest missed entries where they belong; the row then stands for the rest. */
+  async load(row, button, after, until) {
+    button.disabled = true;
+    const from = Math.max(after, until - PAGE);
+    const answer = await fetch(`/api/v1/conversations/${this.page.dataset.id}/entries/?after=${from}&limit=${until - from}`).catch(() => null);
+    button.disabled = false;
+    if (!answer?.ok) return void (row.firstElementChild.textContent = "They could not be loaded. Try again.");
+    const { results } = await answer.json();
+    for (const entry of results.reverse()) row.before(this.row(entry));
+    row.remove();
+    if (from > after) {
+      this.miss({ after, until: from, count: from - after });
+      const rest = this.list.firstElementChild;
+      const oldest = [...this.list.children].find((one) => one.entries?.[0].n === results.at(-1)?.n);
+      oldest?.after(rest);
+    }
   }
 
   add(entry) {
-    const { words, isNoise } = summary(entry);
-    if (isNoise) this.count.textContent = `(${++this.noise})`;
     if (this.fold(entry)) return;
-    const row = makeRow(entry, words);
+    const row = this.row(entry);
     if (isPiece(entry)) this.speaking.set(entry.inference_id, row);
-    row.classList.toggle("ea-noise", isNoise);
     this.list.prepend(row);
     while (this.list.childElementCount > KEPT) this.list.lastElementChild.remove();
-    if (!isNoise && this.scroll.scrollTop > 10) this.tellUnseen();
+    if (!row.classList.contains("ea-noise") && this.scroll.scrollTop > 10) this.tellUnseen();
+  }
+
+  row(entry) {
+    const { words, isNoise } = summary(entry);
+    if (isNoise) this.count.textContent = `(${++this.noise})`;
+    const row = makeRow(entry, words);
+    row.classList.toggle("ea-noise", isNoise);
+    return row;
   }
 
   /** Puts a further message of an echo into its row; false when it is not one. */

@@ -2,7 +2,12 @@
 
 import { lasting } from "../echoadmin/times.js";
 
-export class Standing {
+export function start(bus, root) {
+  const standing = new Standing(root);
+  bus.on("state", (state) => standing.show(state));
+}
+
+class Standing {
   constructor(page) {
     this.page = page;
     this.state = null;

@@ -1,0 +1,119 @@
+"""The live page's link to the console: a connection that is dead without a word is noticed, and nothing is lost."""
+
+from __future__ import annotations
+
+import time
+
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
+
+from tests.browser.conftest import OPEN
+from tests.browser.test_whole_way import start
+
+WITHIN = 3_000  # ms
+
+
+class Cable:
+    """Between a page and the console: cut, it carries nothing and tells neither end."""
+
+    def __init__(self, page: Page) -> None:
+        self.is_cut = False
+        self.connections = 0
+        page.route_web_socket("**/ws/v1/conversations/**", self._join)
+        page.route("**/admin/conversations/conversation/**", self._pass)
+
+    def _join(self, socket: WebSocketRoute) -> None:
+        self.connections += 1
+        far = socket.connect_to_server()
+        socket.on_message(lambda message: None if self.is_cut else far.send(message))
+        far.on_message(lambda message: None if self.is_cut else socket.send(message))
+
+    def _pass(self, route: Route) -> None:
+        if self.is_cut:
+            route.abort()
+        else:
+            route.fallback()
+
+
+def joined(opened: OPEN, name: str) -> tuple[Page, Page, Cable]:
+    """A page that watches a conversation over a cable, and another that speaks in it without one."""
+    speaker = opened()
+    start(speaker, name)
+    expect(speaker.locator('[data-live="room-more"]')).to_contain_text("the replica is there")
+    watcher = opened()
+    cable = Cable(watcher)
+    watcher.goto(speaker.url)
+    expect(watcher.locator("#log-live")).to_have_text("live")
+    return speaker, watcher, cable
+
+
+def say(page: Page, words: str) -> None:
+    line = page.get_by_label("What the replica says")
+    line.fill(words)
+    line.press("Enter")
+    expect(line).to_have_value("")
+
+
+def test_a_half_dead_connection_is_away_within_3_s_and_nothing_is_lost(opened: OPEN) -> None:
+    speaker, watcher, cable = joined(opened, "Half-dead")
+    cable.is_cut, cut = True, time.monotonic()
+    expect(watcher.locator("#log-live")).to_have_text("away", timeout=WITHIN)
+    assert time.monotonic() - cut < WITHIN / 1000
+    expect(watcher.locator("#say-hint")).to_contain_text("out of reach")
+    line = watcher.get_by_label("What the replica says")
+    line.fill("Kept where it was typed.")
+    line.press("Enter")
+    expect(watcher.get_by_role("alert")).to_contain_text("Not sent")
+    expect(line).to_have_value("Kept where it was typed.")
+    say(speaker, "Said meanwhile.")
+    expect(speaker.locator("#echoes li", has_text="Said meanwhile").locator(".ea-state")).to_have_text("spoken")
+    expect(watcher.locator("#echoes li", has_text="Said meanwhile")).to_have_count(0)
+    cable.is_cut = False
+    expect(watcher.locator("#log-live")).to_have_text("live")
+    expect(watcher.locator("#echoes li", has_text="Said meanwhile").locator(".ea-state")).to_have_text("spoken")
+    said = watcher.locator("#log li", has_text="echo: “Said meanwhile.”")
+    expect(said).to_have_count(1)
+    expect(line).to_have_value("Kept where it was typed.")
+    expect(speaker.locator("#echoes li", has_text="Kept where")).to_have_count(0)
+    line.press("Enter")
+    expect(speaker.locator("#echoes li", has_text="Kept where").locator(".ea-state")).to_have_text("spoken")
+
+
+def test_a_connection_that_is_well_stays_the_one_it_is_and_asks_for_nothing_else(opened: OPEN) -> None:
+    speaker, watcher, cable = joined(opened, "Well")
+    looks: list[str] = []
+    watcher.on("request", lambda asked: looks.append(asked.url) if asked.url.endswith("/state/") else None)
+    speaker.get_by_role("button", name="Leave").click()
+    expect(watcher.locator('[data-live="room"]')).to_have_text("idle")
+    expect(watcher.locator("#say")).to_be_disabled()
+    watcher.wait_for_timeout(5_000)  # that nothing happens is seen by waiting
+    assert (cable.connections, looks) == (1, [])
+
+
+def test_what_was_left_out_because_it_was_too_much_is_told_and_loaded(opened: OPEN) -> None:
+    speaker = opened()
+    start(speaker, "Far behind")
+    expect(speaker.locator('[data-live="room-more"]')).to_contain_text("the replica is there")
+    say(speaker, "The first words.")
+    expect(speaker.locator("#log li", has_text="stopped_speaking").first).to_be_visible()
+    page = opened()
+
+    def join(socket: WebSocketRoute) -> None:
+        far = socket.connect_to_server()
+        socket.on_message(far.send)
+        missed = '{"type":"missed","after":0,"until":5,"count":5}'
+        sent: list[bool] = []
+
+        def pass_on(message: str | bytes) -> None:
+            if not sent:
+                sent.append(True)
+                socket.send(missed)
+            socket.send(message)
+
+        far.on_message(pass_on)
+
+    page.route_web_socket("**/ws/v1/conversations/**", join)
+    page.goto(speaker.url)
+    row = page.locator("#log li", has_text="5 missed")
+    row.get_by_role("button", name="Load").click()
+    expect(row).to_have_count(0)
+    assert page.locator("#log li").evaluate_all("rows => rows.some((row) => row.entries?.[0].n === 1)")
