@@ -169,6 +169,8 @@ def follow(rate: int, seconds: int) -> dict[str, float]:
     from echoadmin.log.search import SEARCH
     from echoadmin.log.writer import Unit, Writer
 
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ANALYZE")  # what autovacuum does meanwhile, where it is on
     for follower in (SEARCH, ROLLS):
         catch_up(follower, safe_head(), batch=5_000)
     writer, stop = Writer(), threading.Event()
