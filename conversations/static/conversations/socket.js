@@ -2,7 +2,7 @@
 // nothing tells it so, and comes back by itself. What was asked over a connection that is gone is refused, never sent later.
 
 const PING_EVERY = 1000; // ms
-const ANSWER_WITHIN = 1700; // ms: without any word for so long after a ping, the connection is dead
+const ANSWER_WITHIN = 1500; // ms: without any word for so long after a ping, the connection is dead
 const TICK = 100; // ms
 const STALLED = 600; // ms: a tick that comes so late says that this page stood still, not the connection
 const OPEN_WITHIN = 4000; // ms
