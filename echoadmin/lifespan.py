@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Channel = Callable[..., Awaitable[Any]]
+
+# s after which a thread that computes lets another go on. Python's own 5 ms, for each of the threads that make pages,
+# kept chunks waiting: with 20 rooms, 5 pages and 50 GETs a second p99 was 820 ms late, now 80; pages take twice as long.
+ROOMS_FIRST = 0.0001
 
 
 async def lifespan(scope: dict[str, Any], receive: Channel, send: Channel) -> None:
@@ -59,6 +64,8 @@ async def _start(running: AsyncExitStack) -> None:
     if settings.ROOMS == "inline":
         from conversations.rooms.worker import start_worker, stop_worker
 
+        running.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(ROOMS_FIRST)
         running.push_async_callback(stop_worker)  # first: a start that fails halfway is stopped too
         worker = await start_worker()
         _show(worker, running)
