@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 Channel = Callable[..., Awaitable[Any]]
 
 # s after which a thread that computes lets another go on. Python's own 5 ms, for each of the threads that make pages,
-# kept chunks waiting: with 20 rooms, 5 pages and 50 GETs a second p99 was 820 ms late, now 80; pages take twice as much.
+# kept chunks waiting: with 20 rooms, 5 pages and 50 GETs a second 820 ms at p99, and 80 now; pages take twice as long.
 ROOMS_FIRST = 0.0001
 
 
