@@ -18,6 +18,7 @@ from conversations import interactions
 from conversations.admin.page_parts import ONE
 from conversations.admin.replaying import ReplayingPart
 from conversations.admin.speaking import SpeakingPart
+from conversations.admin.starting import StartingPart
 from conversations.admin.state import page_state
 from conversations.admin.stopping import StoppingPart, stop_context
 from conversations.forms import NewConversationForm
@@ -51,6 +52,7 @@ def face_of(row: Conversation) -> Replica | None:
 class ConversationAdmin(  # a PagePart a concern, one a line
     ReplayingPart,
     SpeakingPart,
+    StartingPart,
     StoppingPart,
     CreatedAdmin,
 ):

@@ -1,0 +1,142 @@
+"""What needs somebody now, each with the button that helps where one exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Min
+from django.urls import reverse
+from django.utils import timezone
+
+from conversations.models import Conversation, Echo, Room
+from echoadmin.accounts.roles import may
+from echoadmin.alerts.models import Alert
+from echoadmin.alerts.words import found_words
+from echoadmin.duties import Duty
+from echoadmin.read_only import address
+from echoadmin.shown import lasting, money
+
+SHOWN = 10
+Need = dict[str, Any]
+
+
+def what_needs_somebody(user: Any, workers: dict[str, Any]) -> list[Need]:
+    """The most urgent first; a button that the user may not press is left out."""
+    found = [
+        *_rooms(workers),
+        *_unknown(),
+        *_held(),
+        *_unconfirmed(),
+        *_orphans(),
+        *_alerts(),
+        *_failed_duties(),
+    ]
+    for need in found:
+        need["buttons"] = [one for one in need["buttons"] if may(user, one["role"])]
+    return found
+
+
+def _need(key: str, what: str, words: str, url: str, state: str, *buttons: dict[str, str]) -> Need:
+    named = [{**one, "label": f"{one['words']}: {words}"} for one in buttons]
+    return {"key": key, "what": what, "words": words, "address": url, "state": state, "buttons": named}
+
+
+def _button(words: str, role: str, action: str, tone: str = "") -> dict[str, str]:
+    return {"words": words, "role": role, "action": action, "tone": tone}
+
+
+def _of(row: Conversation, name: str) -> str:
+    return reverse(f"admin:conversations_conversation_{name}", args=[row.public_id])
+
+
+def _rooms(workers: dict[str, Any]) -> list[Need]:
+    """Rooms that are lost or could not be joined; all of them at once where no worker is alive."""
+    rows = Room.objects.filter(
+        wanted="joined", state__in=("lost", "failed"), conversation__status="active", conversation__state="live"
+    )
+    found = []
+    for room in rows.select_related("conversation").order_by("-conversation_id")[:SHOWN]:
+        row = room.conversation
+        tried = f" (try {room.tries})" if room.tries and room.state == "lost" else ""
+        what = (room.error or f"Room {room.state}") + tried
+        again = _button("Join again", "operator", _of(row, "join"))
+        found.append(_need(f"room-{row.public_id}", what, str(row), address(row), room.state, again))
+    if not workers["names"] and Room.objects.filter(wanted="joined", conversation__status="active").exists():
+        url = reverse("admin:conversations_worker_changelist")
+        what = "No worker is alive: nobody is in the rooms. Start one with manage.py runrooms"
+        found.insert(0, _need("workers", what, "Workers", url, "failed"))
+    return found
+
+
+def _unknown() -> list[Need]:
+    rows = Conversation.objects.filter(state="unknown").order_by("-id")[:SHOWN]
+    what = "It is not known whether Tavus made this conversation"
+    return [_need(f"unknown-{row.public_id}", what, str(row), address(row), "unknown") for row in rows]
+
+
+def _counted(state: str, **more: Any) -> Any:
+    """Echoes of live conversations in this state, by conversation."""
+    rows = Echo.objects.filter(state=state, conversation__status="active", conversation__state="live", **more)
+    named = rows.values("conversation", "conversation__name", "conversation__public_id")
+    return named.annotate(count=Count("id"), first=Min("inference_id")).order_by("-count")[:SHOWN]
+
+
+def _held() -> list[Need]:
+    found = []
+    for row in _counted("held"):
+        where = reverse("admin:conversations_conversation_change", args=[row["conversation__public_id"]])
+        count = row["count"]
+        what = f"{count} line{'s wait' if count > 1 else ' waits'} for a second person"
+        found.append(_need(f"held-{row['conversation']}", what, _name(row), where, "held"))
+    return found
+
+
+def _unconfirmed() -> list[Need]:
+    found = []
+    for row in _counted("unconfirmed", said_again=None):
+        ref = row["conversation__public_id"]
+        where = reverse("admin:conversations_conversation_change", args=[ref])
+        what = f"{row['count']} echo{'es' if row['count'] > 1 else ''} unconfirmed after a worker was lost"
+        again = reverse("admin:conversations_conversation_again", args=[ref, row["first"]])
+        buttons = [_button("Say again", "operator", again)] if row["count"] == 1 else []
+        found.append(_need(f"unconfirmed-{ref}", what, _name(row), where, "unconfirmed", *buttons))
+    return found
+
+
+def _name(row: dict[str, Any]) -> str:
+    return str(row["conversation__name"] or row["conversation__public_id"])
+
+
+def _orphans() -> list[Need]:
+    rows = Conversation.objects.filter(orphan_since__isnull=False, status="active", state="live")
+    now = timezone.now()
+    found = []
+    for row in rows.order_by("orphan_since")[:SHOWN]:
+        assert row.orphan_since is not None
+        cost = money(row.cost)
+        words = f"Nobody has wanted this for {lasting((now - row.orphan_since).total_seconds() // 1)}"
+        what = f"{words} · {cost} so far" if cost else f"{words}; it costs by the minute"
+        join, end = (
+            _button("Join", "operator", _of(row, "join")),
+            _button("End: stops its cost", "manager", _of(row, "end"), "bad"),
+        )
+        found.append(_need(f"orphan-{row.public_id}", what, str(row), address(row), "due", join, end))
+    return found
+
+
+def _alerts() -> list[Need]:
+    rows = Alert.objects.filter(acknowledged_at__isnull=True).order_by("-id")[:SHOWN]
+    found = []
+    for row in rows:
+        seen = _button("Acknowledge", "operator", reverse("admin:alerts_alert_acknowledge", args=[row.public_id]))
+        what = f"Alert: {row.rule_name}"
+        found.append(_need(f"alert-{row.public_id}", what, found_words(row), address(row), "open", seen))
+    return found
+
+
+def _failed_duties() -> list[Need]:
+    failed = Duty.objects.exclude(last_error="").order_by("name")[:SHOWN]
+    return [
+        _need(f"duty-{duty.pk}", f"Duty {duty.name} failed: {duty.last_error[:160]}", "Duties", address(duty), "failed")
+        for duty in failed
+    ]
