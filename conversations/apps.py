@@ -12,5 +12,5 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make this app's duties known to whoever runs them, and the words of its own to whoever erases."""
-        from conversations import duties, forgetting  # noqa: F401
+        from conversations import duties, finding, forgetting  # noqa: F401
         from conversations.replay import run  # noqa: F401

@@ -131,7 +131,7 @@ INSTALLED_APPS = [
     "personas",
     "conversations",
 ]
-ADMIN_PAGES = ["conversations.home.urls"]  # modules of URLs that an app adds under /admin/
+ADMIN_PAGES = ["conversations.home.urls", "echoadmin.palette.pages"]  # modules of URLs that an app adds under /admin/
 if SANDBOX:
     INSTALLED_APPS.append("echoadmin.sandbox")
     ADMIN_PAGES.append("echoadmin.sandbox.urls")

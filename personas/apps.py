@@ -12,4 +12,4 @@ class PersonasConfig(AppConfig):
 
     def ready(self) -> None:
         """Make this app's duties known to whoever runs them."""
-        from personas import duties  # noqa: F401
+        from personas import duties, finding  # noqa: F401

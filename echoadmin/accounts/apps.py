@@ -14,4 +14,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Sign-ins are recorded from now on, and this app's duty is known."""
-        from echoadmin.accounts import duties, signals  # noqa: F401
+        from echoadmin.accounts import duties, finding, signals  # noqa: F401

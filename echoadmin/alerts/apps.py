@@ -14,4 +14,4 @@ class AlertsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the duty and the event known, and offer views on the log."""
-        from echoadmin.alerts import duties, offering  # noqa: F401
+        from echoadmin.alerts import duties, finding, offering  # noqa: F401

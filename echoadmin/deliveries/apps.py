@@ -14,4 +14,4 @@ class DeliveriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the duty known."""
-        from echoadmin.deliveries import duties  # noqa: F401
+        from echoadmin.deliveries import duties, finding  # noqa: F401

@@ -14,7 +14,7 @@ class LogConfig(AppConfig):
 
     def ready(self) -> None:
         """Have the database's guards made with its tables; make the duties, runs and checks known."""
-        from echoadmin.log import duties  # noqa: F401
+        from echoadmin.log import duties, finding  # noqa: F401
         from echoadmin.log.export import run as _export  # noqa: F401
         from echoadmin.log.index import duties as _index  # noqa: F401
         from echoadmin.log.proof import checks, runs  # noqa: F401
