@@ -135,6 +135,25 @@ class ConversationRequest(serializers.Serializer[Any]):
     join = serializers.BooleanField(required=False, help_text="Join its room at once.")
 
 
+class CheckSerializer(serializers.Serializer[Any]):
+    """One thing that was looked at."""
+
+    name = serializers.CharField(help_text="key, persona, transport, replica, slot, worker, price, …; more may come.")
+    ok = serializers.BooleanField()
+    words = serializers.CharField()
+    way_out = serializers.CharField()
+    address = serializers.CharField(help_text="A page of this console where it can be put right, or empty.")
+    blocks = serializers.BooleanField(help_text="Whether it would fail as it is.")
+
+
+class PreflightSerializer(serializers.Serializer[Any]):
+    """What would fail, and what is to be known, before a conversation is made."""
+
+    dry_run = serializers.BooleanField()
+    ready = serializers.BooleanField(help_text="Whether nothing blocks.")
+    checks = CheckSerializer(many=True)
+
+
 class InteractionSerializer(serializers.Serializer[Any]):
     """A message to the replica that is no echo."""
 

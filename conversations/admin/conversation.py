@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from conversations import interactions
 from conversations.admin.page_parts import ONE
+from conversations.admin.preflight import PreflightPart
 from conversations.admin.replaying import ReplayingPart
 from conversations.admin.speaking import SpeakingPart
 from conversations.admin.starting import StartingPart
@@ -50,6 +51,7 @@ def face_of(row: Conversation) -> Replica | None:
 
 @admin.register(Conversation)
 class ConversationAdmin(  # a PagePart a concern, one a line
+    PreflightPart,
     ReplayingPart,
     SpeakingPart,
     StartingPart,

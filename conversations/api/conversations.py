@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
@@ -13,7 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversations.models import Conversation, RoomState
-from conversations.serializers import ConversationRequest, ConversationSerializer
+from conversations.preflight import before_creating
+from conversations.serializers import ConversationRequest, ConversationSerializer, PreflightSerializer
 from conversations.services import mirroring, rooms
 from echoadmin.accounts.permissions import Manager, Operator
 from echoadmin.api.paging import Pages
@@ -82,14 +84,30 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
         """Newest first."""
         return rows().order_by("-id")
 
-    @extend_schema(request=ConversationRequest, responses={201: ConversationSerializer})
+    @extend_schema(
+        request=ConversationRequest,
+        responses={201: ConversationSerializer, 200: PreflightSerializer},
+        parameters=[OpenApiParameter("dry_run", bool, description="Only say what would fail; see `checks`.")],
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        """Creates it, in either vocabulary; `join: true` joins its room at once. With `dry_run=true` nothing is made
+        and nothing is paid: the answer is what would fail, and with `test_mode: true` also Tavus's own judgement.
+        """
+        asked = request.query_params.get("dry_run", "").lower()
+        if asked not in ("", "0", "false", "1", "true"):
+            raise ValidationError({"dry_run": ["Is true or false."]})
+        return self._looked(request) if asked in ("1", "true") else self._made(request)
+
+    def _looked(self, request: Request) -> Response:
+        """A look keeps no Idempotency-Key: the key is for what it may lead to."""
+        body, join = _read(request)
+        checks = before_creating(actor=self.actor(), body=body, join=join)
+        ready = not any(check.blocks for check in checks)
+        return Response({"dry_run": True, "ready": ready, "checks": [check.facts() for check in checks]})
+
     @idempotent(lambda: new_public_id(Conversation.PREFIX))
-    def post(self, request: Request, ref: str) -> Response:
-        """Creates it, in either vocabulary; `join: true` joins its room at once."""
-        body = dict(request.data)
-        join = body.pop("join", False)
-        if not isinstance(join, bool):
-            raise ValidationError({"join": ["Is true or false."]})
+    def _made(self, request: Request, ref: str) -> Response:
+        body, join = _read(request)
         mirroring.create_conversation(actor=self.actor(), body=body, join=join, public_id=ref)
         return Response(_shown(ref), status=201)
 
@@ -196,6 +214,15 @@ class ConversationsSync(View):
         if status not in (None, "active"):
             raise ValidationError({"status": ["Is active, or left out for all."]})
         return Response(mirroring.sync_conversations(actor=self.actor(), status=status).facts())
+
+
+def _read(request: Request) -> tuple[dict[str, Any], bool]:
+    """The body without what is ours, and whether to join."""
+    body = dict(request.data)
+    join = body.pop("join", False)
+    if not isinstance(join, bool):
+        raise ValidationError({"join": ["Is true or false."]})
+    return body, join
 
 
 def _shown(any_id: str) -> dict[str, Any]:
