@@ -5,6 +5,7 @@ import * as composer from "./composer.js";
 import * as echoes from "./echoes.js";
 import * as link from "./link.js";
 import * as log from "./log.js";
+import * as mic from "./mic.js";
 import * as stage from "./stage.js";
 import * as standing from "./standing.js";
 
@@ -14,6 +15,7 @@ const PARTS = [
   log,
   echoes,
   composer,
+  mic,
   link, // the last: it tells what all the others wait for
 ];
 
