@@ -25,7 +25,7 @@ from echoadmin.api.views import View
 from echoadmin.idempotency import idempotent
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range
 from echoadmin.public_ids import new_public_id
-from echoadmin.runs import KINDS, Run, RunState, resume_run, start_run, stop_run
+from echoadmin.runs import KINDS, Run, RunState, pause_run, resume_run, skip_in_run, start_run, stop_run
 from echoadmin.runs.asking import forget_file
 from echoadmin.streaming import AnyAccept, streamed
 
@@ -37,15 +37,17 @@ class RunSerializer(serializers.Serializer[Any]):
     """A run: something long that is done once."""
 
     id = serializers.CharField(source="public_id")
-    kind = serializers.CharField(help_text="export, verify or replay; more may come.")
+    kind = serializers.CharField(help_text="export, verify, replay or script; more may come.")
     label = serializers.CharField()  # type: ignore[assignment]
     params = serializers.JSONField()
-    state = serializers.CharField(help_text="waiting, running, stopping, done, failed or stopped; more may come.")
+    state = serializers.CharField(
+        help_text="waiting, running, paused, stopping, done, failed or stopped; more may come."
+    )
     done = serializers.IntegerField()
     total = serializers.IntegerField(allow_null=True)
     percent = serializers.IntegerField(allow_null=True)
     result = serializers.JSONField(allow_null=True)
-    error = serializers.CharField()
+    error = serializers.CharField(help_text="Why it failed, or why it paused by itself.")
     file_name = serializers.CharField()
     file_bytes = serializers.IntegerField(help_text="0: there is no file, or no longer. It is under `file/`.")
     conversation = serializers.CharField(source="conversation_ref", help_text="Our id, or empty.")
@@ -146,14 +148,43 @@ class RunStop(View):
 
 
 @extend_schema(tags=["runs"], request=None, responses=RunSerializer)
+class RunPause(View):
+    """Lets a run wait where it is; `resume/` lets it go on."""
+
+    def post(self, request: Request, run_id: str) -> Response:
+        """Within a second; a script's line that is being said is said to its end. 409 for one that has ended."""
+        run = mine(self, run_id)
+        if not pause_run(run):
+            raise refused(409, "not_pausable", f"It is {one(run_id).state}; only a run that waits or runs is paused.")
+        record("run.paused", self.actor(), {"id": run.public_id, "kind": run.kind})
+        return Response(RunSerializer(one(run_id)).data)
+
+
+@extend_schema(tags=["runs"], request=None, responses=RunSerializer)
+class RunSkip(View):
+    """Has a script leave out the line that it is at, or cut the pause after it."""
+
+    def post(self, request: Request, run_id: str) -> Response:
+        """Within a second; one that is paused leaves out its next line when it goes on. 409 where it can't be."""
+        run = mine(self, run_id)
+        if not skip_in_run(run):
+            words = f"It is a {run.kind} and {one(run_id).state}; only a script that has not ended skips."
+            raise refused(409, "not_skippable", words)
+        record("run.skipped", self.actor(), {"id": run.public_id, "kind": run.kind})
+        return Response(RunSerializer(one(run_id)).data)
+
+
+@extend_schema(tags=["runs"], request=None, responses=RunSerializer)
 class RunResume(View):
-    """Lets a run that was stopped, or failed, go on from where it was."""
+    """Lets a run that was stopped or paused, or failed, go on from where it was."""
 
     def post(self, request: Request, run_id: str) -> Response:
         """409 for one that waits, runs or is done."""
         run = mine(self, run_id)
         if not resume_run(run):
-            raise refused(409, "not_resumable", f"It is {run.state}; only a run that was stopped or failed goes on.")
+            raise refused(
+                409, "not_resumable", f"It is {run.state}; only a run that was stopped, paused or failed goes on."
+            )
         record("run.resumed", self.actor(), {"id": run.public_id, "kind": run.kind})
         return Response(RunSerializer(one(run_id)).data)
 
@@ -229,6 +260,8 @@ urlpatterns = [
     path("runs/", RunList.as_view()),
     path("runs/<str:run_id>/", RunOne.as_view()),
     path("runs/<str:run_id>/stop/", RunStop.as_view()),
+    path("runs/<str:run_id>/pause/", RunPause.as_view()),
+    path("runs/<str:run_id>/skip/", RunSkip.as_view()),
     path("runs/<str:run_id>/resume/", RunResume.as_view()),
     path("runs/<str:run_id>/file/", RunFile.as_view()),
 ]

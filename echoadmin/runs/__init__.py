@@ -5,8 +5,16 @@ its own, under a lease: a run whose process died is taken up by another, from th
 that is a file lies in `RunPart`s.
 """
 
-from echoadmin.runs.asking import forget_files, resume_run, start_once, start_run, stop_run
-from echoadmin.runs.doing import Broken, Held, Stopped, TakenOver, claim_run, perform
+from echoadmin.runs.asking import (
+    forget_files,
+    pause_run,
+    resume_run,
+    skip_in_run,
+    start_once,
+    start_run,
+    stop_run,
+)
+from echoadmin.runs.doing import Broken, Held, Paused, Stopped, TakenOver, claim_run, perform
 from echoadmin.runs.kinds import KINDS, Asked, RunKind, run_kind
 from echoadmin.runs.models import ENDED, Run, RunPart, RunState
 from echoadmin.runs.thread import RunThread
@@ -17,6 +25,7 @@ __all__ = [
     "Asked",
     "Broken",
     "Held",
+    "Paused",
     "Run",
     "RunKind",
     "RunPart",
@@ -26,9 +35,11 @@ __all__ = [
     "TakenOver",
     "claim_run",
     "forget_files",
+    "pause_run",
     "perform",
     "resume_run",
     "run_kind",
+    "skip_in_run",
     "start_once",
     "start_run",
     "stop_run",

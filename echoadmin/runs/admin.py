@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -20,11 +21,12 @@ from echoadmin.log.naming import names
 from echoadmin.pages import button, require_role, told
 from echoadmin.public_ids import new_public_id
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document
-from echoadmin.runs import KINDS, Asked, Run, RunState, resume_run, start_once, stop_run
+from echoadmin.runs import KINDS, Asked, Run, RunState, pause_run, resume_run, skip_in_run, start_once, stop_run
 from echoadmin.runs.drawing import drawn
 from echoadmin.shown import NOTHING, code, link, size, state, when
 
 STARTED = {"export": "log.exported"}  # every export is found under one name, whichever way it was made
+_OWN_ID = re.compile(r"rn_[0-9a-z]{20}")
 RESUMABLE = (RunState.FAILED, RunState.STOPPED, RunState.PAUSED)
 
 
@@ -46,7 +48,7 @@ def start_asked(request: HttpRequest, kind: str, asked: Asked, public_id: str = 
     twice starts one run."""
     who = actor(request)
     run, is_new = start_once(
-        public_id=public_id or new_public_id("rn"),
+        public_id=public_id if _OWN_ID.fullmatch(public_id) else new_public_id("rn"),
         actor=who,
         kind=kind,
         params=asked.params,
@@ -105,6 +107,8 @@ class RunAdmin(ReadOnlyAdmin):
             ("verify/", "verify", self.verify_view),
             (one + "state/", "state", self.state_view),
             (one + "stop/", "stop", self.stop_view),
+            (one + "pause/", "pause", self.pause_view),
+            (one + "skip/", "skip", self.skip_view),
             (one + "resume/", "resume", self.resume_view),
         ]
 
@@ -146,23 +150,27 @@ class RunAdmin(ReadOnlyAdmin):
     @button("auditor", "stop a run")
     def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """What is done stays done."""
-        row = self.find(request, object_id)
-        _require_change(request, row)
-        if stop_run(row):
-            record("run.stopped", actor(request), {"id": row.public_id, "kind": row.kind})
-        else:
-            messages.info(request, "It had ended already.")
-        return redirect(address(row))
+        return self._change(request, object_id, "stop")
+
+    @button("auditor", "pause a run")
+    def pause_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Where it is, until it is resumed."""
+        return self._change(request, object_id, "pause")
+
+    @button("auditor", "skip in a run")
+    def skip_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """What it is at."""
+        return self._change(request, object_id, "skip")
 
     @button("auditor", "let a run go on")
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """From where it was."""
+        return self._change(request, object_id, "resume")
+
+    def _change(self, request: HttpRequest, object_id: str, what: str) -> HttpResponseBase:
         row = self.find(request, object_id)
-        _require_change(request, row)
-        if resume_run(row):
-            record("run.resumed", actor(request), {"id": row.public_id, "kind": row.kind})
-        else:
-            messages.info(request, f"It is {row.state}: only one that was stopped or failed goes on.")
+        if refused := change_run(request, row, what):
+            messages.info(request, refused)
         return redirect(address(row))
 
     @button("auditor", "verify the log")
@@ -176,6 +184,25 @@ class RunAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, own | (extra_context or {}))
 
 
+CHANGES: dict[str, tuple[Callable[[Run], bool], str, str]] = {  # what does it, its entry, why it can't be
+    "stop": (stop_run, "run.stopped", "It had ended already."),
+    "pause": (pause_run, "run.paused", "It is {state}: only one that waits or runs can be paused."),
+    "skip": (skip_in_run, "run.skipped", "It is {state}, or skips nothing: only a script that has not ended does."),
+    "resume": (resume_run, "run.resumed", "It is {state}: only one that was stopped, paused or failed goes on."),
+}
+
+
+def change_run(request: HttpRequest, row: Run, what: str) -> str:
+    """Stop, pause, skip or resume in the visitor's name; why it can't be, or "". Raises PermissionDenied."""
+    _require_change(request, row)
+    do, entry, refused = CHANGES[what]
+    if not do(row):
+        row.refresh_from_db()
+        return refused.format(state=row.state)
+    record(entry, actor(request), {"id": row.public_id, "kind": row.kind})
+    return ""
+
+
 def progress(row: Run) -> dict[str, Any]:
     """What changes while a run is under way."""
     total = row.total or 0
@@ -187,6 +214,8 @@ def progress(row: Run) -> dict[str, Any]:
         "error": row.error,
         "ended": row.is_ended,
         "resumable": row.state in RESUMABLE,
+        "pausable": row.state in (RunState.WAITING, RunState.RUNNING),
+        "skips": not row.is_ended and row.kind in KINDS and KINDS[row.kind].skips,
         "verdict": verdict(row),
         "file": file_address(row) if has_file(row) else "",
         "file_words": f"{row.file_name}, {size(row.file_bytes)}" if has_file(row) else "",
@@ -236,4 +265,4 @@ def _require_change(request: HttpRequest, row: Run) -> None:
         require_role(request, "manager", "stop or resume another's run")
 
 
-__all__ = ["RunAdmin", "start_asked", "start_by_page"]
+__all__ = ["RunAdmin", "change_run", "start_asked", "start_by_page"]

@@ -1,4 +1,4 @@
-"""Asking for runs: start one, stop it, let it go on; and forgetting the files of old ones."""
+"""Asking for runs: start one, pause it, skip a part, stop it, let it go on; and forgetting the files of old ones."""
 
 from __future__ import annotations
 
@@ -59,10 +59,26 @@ def _first(public_id: str, actor: Actor, kind: str, params: dict[str, Any]) -> R
 def stop_run(run: Run) -> bool:
     """Ask a run to stop; one that waits stops at once. False when it had ended."""
     waits = Run.objects.filter(pk=run.pk, state__in=(RunState.WAITING, RunState.PAUSED))
-    if waits.update(state=RunState.STOPPED, ended_at=timezone.now()):
+    if waits.update(state=RunState.STOPPED, ended_at=timezone.now(), wish=""):
         return True
     under_way = Run.objects.filter(pk=run.pk, state__in=(RunState.RUNNING, RunState.STOPPING))
-    return bool(under_way.update(state=RunState.STOPPING))
+    return bool(under_way.update(state=RunState.STOPPING, wish=""))
+
+
+def pause_run(run: Run) -> bool:
+    """Let a run wait, where it is, until it is resumed. False when it has ended, is stopping, or waits already."""
+    goes = Run.objects.filter(pk=run.pk, state__in=(RunState.WAITING, RunState.RUNNING))
+    return bool(goes.update(state=RunState.PAUSED, lease_until=None, holder="", error=""))
+
+
+def skip_in_run(run: Run) -> bool:
+    """Have a run leave out what it is at; one that is paused does so when it goes on. False when it has ended, or its
+    kind skips nothing."""
+    kind = KINDS.get(run.kind)
+    if kind is None or not kind.skips:
+        return False
+    open_states = (RunState.WAITING, RunState.RUNNING, RunState.PAUSED)
+    return bool(Run.objects.filter(pk=run.pk, state__in=open_states).update(wish="skip"))
 
 
 def resume_run(run: Run) -> bool:

@@ -37,6 +37,10 @@ class GivenBack(TakenOver):
     """This process ends: another takes the run up from its cursor."""
 
 
+class Paused(Exception):
+    """The run waits until somebody lets it go on, for a reason that its words tell."""
+
+
 class Broken(Exception):
     """The run can't go on, for a reason that its words tell; `result` says how far it came."""
 
@@ -88,6 +92,10 @@ class Held:
         if self._closing.is_set():
             raise GivenBack
 
+    def take_wish(self, wish: str) -> bool:
+        """Whether somebody wished this since it was asked last; it is granted by asking."""
+        return bool(self._mine().filter(wish=wish).update(wish=""))
+
     def write(self, data: bytes) -> None:
         """More bytes of the result's file; durable at the next `progress`. Write some MB before each."""
         self._buffer += data
@@ -129,6 +137,10 @@ class Held:
             if mine and changes.get("state") == RunState.DONE:
                 self._flush()
         return mine
+
+    def pause(self, words: str) -> bool:
+        """Write that it waits for somebody, and why; False where it was stopped, or is another's."""
+        return bool(self._mine().update(state=RunState.PAUSED, error=words, lease_until=None, holder=""))
 
     def _mine(self) -> Any:
         return Run.objects.filter(pk=self.run.pk, epoch=self.run.epoch, state=RunState.RUNNING)
@@ -189,6 +201,10 @@ def perform(run: Run, closing: threading.Event | None = None) -> None:
         ended = {"state": RunState.WAITING, "ended_at": None}
     except TakenOver:
         return
+    except Paused as paused:
+        if held.pause(str(paused)):
+            return
+        ended = {"state": RunState.STOPPED}
     except Stopped:
         ended = {"state": RunState.STOPPED}
     except Broken as broken:

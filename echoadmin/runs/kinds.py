@@ -26,24 +26,29 @@ Checking = Callable[[Mapping[str, Any]], Asked]
 
 @dataclass(frozen=True, slots=True)
 class RunKind:
-    """`check` raises what the API answers with 400 or 409; `role` None: nobody can ask for it over the API."""
+    """`check` raises what the API answers with 400 or 409; `role` None: nobody can ask for it over the API; `skips`:
+    it obeys the wish to leave out what it is at."""
 
     do: Doing
     role: str | None = None
     check: Checking | None = None
+    skips: bool = False
 
 
 KINDS: dict[str, RunKind] = {}
 
 
-def run_kind(name: str, *, role: str | None = None, check: Checking | None = None) -> Callable[[Doing], Doing]:
-    """Register what does runs of this kind; it returns the result, raises Stopped, Broken, or any error, which is kept.
+def run_kind(
+    name: str, *, role: str | None = None, check: Checking | None = None, skips: bool = False
+) -> Callable[[Doing], Doing]:
+    """Register what does runs of this kind; it returns the result, raises Stopped, Paused, Broken, or any error, which
+    is kept.
 
     It may be called again after a restart, with what it told `Held.progress` last, and must go on from there.
     """
 
     def register(function: Doing) -> Doing:
-        KINDS[name] = RunKind(function, role, check)
+        KINDS[name] = RunKind(function, role, check, skips)
         return function
 
     return register

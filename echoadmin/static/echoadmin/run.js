@@ -23,6 +23,8 @@ function show(now) {
   if (now.file) part("file").href = now.file;
   part("file_words").textContent = now.file_words;
   if (part("stop")) part("stop").hidden = now.ended;
+  if (part("pause")) part("pause").hidden = !now.pausable;
+  if (part("skip")) part("skip").hidden = !now.skips;
   if (part("resume")) part("resume").hidden = !now.resumable;
 }
 
