@@ -66,9 +66,12 @@ def overwrite_context(conversation_id: str, context: str) -> Message:
     return _interaction("conversation.overwrite_llm_context", conversation_id, {"context": context})
 
 
-def append_context(conversation_id: str, context: str) -> Message:
-    """Adds to the language model's context."""
-    return _interaction("conversation.append_llm_context", conversation_id, {"context": context})
+def append_context(conversation_id: str, context: str, job_status: str | None = None) -> Message:
+    """Adds to the language model's context; `job_status` is completed where this is what came of a job."""
+    if job_status not in (None, "completed"):
+        raise Refusal("job_status", "Is completed, or left out.")
+    properties = {"context": context} | ({"job_status": job_status} if job_status else {})
+    return _interaction("conversation.append_llm_context", conversation_id, properties)
 
 
 def sensitivity(conversation_id: str, *, pause: str | None = None, interrupt: str | None = None) -> Message:
@@ -83,14 +86,22 @@ def sensitivity(conversation_id: str, *, pause: str | None = None, interrupt: st
     return _interaction("conversation.sensitivity", conversation_id, properties)
 
 
-def tool_result(conversation_id: str, tool_call_id: str, output: object, status: str = "success") -> Message:
-    """The answer to a `conversation.tool_call`; `output` a text or an object. Raises `Refusal`."""
+def tool_result(
+    conversation_id: str, tool_call_id: str, output: object, status: str = "success", name: str | None = None
+) -> Message:
+    """The answer to a `conversation.tool_call`; `output` a text or an object, `name` the tool's. Raises `Refusal`."""
     if status not in ("success", "error"):
         raise Refusal("status", "Is success or error.")
     if not isinstance(output, str | dict):
         raise Refusal("output", "Is a text or an object.")
     properties = {"tool_call_id": tool_call_id, "output": output, "status": status}
-    return _interaction("conversation.tool_result", conversation_id, properties)
+    return _interaction("conversation.tool_result", conversation_id, properties | ({"name": name} if name else {}))
+
+
+def confirm_objective(conversation_id: str, objective_name: str | None = None) -> Message:
+    """An objective of the persona is reached. Tavus documents the event's name, and no fields."""
+    properties = {"objective_name": objective_name} if objective_name else None
+    return _interaction("conversation.objective.confirm", conversation_id, properties)
 
 
 def raw(message: object, field: str = "message") -> Message:

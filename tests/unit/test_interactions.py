@@ -88,6 +88,26 @@ def test_an_interrupt_has_no_properties() -> None:
             "conversation.tool_result",
             {"tool_call_id": "call_1", "output": "22 C", "status": "success"},
         ),
+        (
+            ix.append_context(CONVERSATION, "x", "completed"),
+            "conversation.append_llm_context",
+            {"context": "x", "job_status": "completed"},
+        ),
+        (
+            ix.tool_result(CONVERSATION, "call_1", {"c": 22}, "error", "weather"),
+            "conversation.tool_result",
+            {"tool_call_id": "call_1", "output": {"c": 22}, "status": "error", "name": "weather"},
+        ),
+        (
+            ix.sensitivity(CONVERSATION, interrupt="auto"),
+            "conversation.sensitivity",
+            {"participant_interrupt_sensitivity": "auto"},
+        ),
+        (
+            ix.confirm_objective(CONVERSATION, "age_known"),
+            "conversation.objective.confirm",
+            {"objective_name": "age_known"},
+        ),
     ],
 )
 def test_the_other_interactions_have_their_documented_shapes(message: Any, event_type: str, properties: Any) -> None:

@@ -4,7 +4,13 @@ One file a concern, each of whose public names is to be had from here.
 """
 
 from conversations.services.speaking.audio import PACINGS, append_audio, check_pacing, open_audio, speak_audio
-from conversations.services.speaking.interrupting import Interrupted, cancel, interrupt, send_interaction
+from conversations.services.speaking.interrupting import (
+    Interrupted,
+    cancel,
+    check_message,
+    interrupt,
+    send_interaction,
+)
 from conversations.services.speaking.queueing import WAITING
 from conversations.services.speaking.saying import SAYABLE_AGAIN, say_again, say_of, speak_text
 
@@ -15,6 +21,7 @@ __all__ = [
     "Interrupted",
     "append_audio",
     "cancel",
+    "check_message",
     "check_pacing",
     "interrupt",
     "open_audio",

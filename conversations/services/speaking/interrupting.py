@@ -59,6 +59,16 @@ def interrupt(*, actor: Actor, conversation: Conversation) -> Interrupted:
 
 def send_interaction(*, actor: Actor, conversation: Conversation, message: dict[str, Any]) -> Interaction:
     """Queue any other interaction; `message` is a whole app message, checked for what Daily can carry."""
+    checked = check_message(message)
+    with transaction.atomic():
+        room = locked_room(conversation)
+        interaction = _interaction(actor, conversation, checked)
+        ring(conversation, bells.INTERACTION, room)
+    return interaction
+
+
+def check_message(message: object) -> dict[str, Any]:
+    """The message as it would leave. Raises Refusal for what can't, or has a way of its own."""
     checked = interactions.raw(message)
     if r"\u0000" in json.dumps(checked).replace(r"\\", ""):
         raise Unspeakable("message", "Holds a NUL character, which not every database can keep. Remove it.")
@@ -66,11 +76,7 @@ def send_interaction(*, actor: Actor, conversation: Conversation, message: dict[
         raise Refusal(
             "event_type", "An echo goes through echoes/, where it is paced, followed and kept; send it there."
         )
-    with transaction.atomic():
-        room = locked_room(conversation)
-        interaction = _interaction(actor, conversation, checked)
-        ring(conversation, bells.INTERACTION, room)
-    return interaction
+    return checked
 
 
 def _interaction(actor: Actor, conversation: Conversation, message: dict[str, Any]) -> Interaction:
