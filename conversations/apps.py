@@ -14,3 +14,5 @@ class ConversationsConfig(AppConfig):
         """Make this app's duties known to whoever runs them, and the words of its own to whoever erases."""
         from conversations import duties, finding, forgetting  # noqa: F401
         from conversations.replay import run  # noqa: F401
+        from conversations.scripts import keeping  # noqa: F401
+        from conversations.scripts import run as script_run  # noqa: F401

@@ -42,6 +42,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Home", "home", "index"),
             _item("Conversations", "forum", "conversations_conversation_changelist"),
+            _item("Scripts", "playlist_play", "conversations_script_changelist"),
             _item("Personas", "psychology", "personas_persona_changelist"),
             _item("Replicas", "face", "personas_replica_changelist"),
         ],

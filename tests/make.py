@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from conversations.models import Conversation, Echo, Gap, Interaction, Room, Worker
+from conversations.models import Conversation, Echo, Gap, Interaction, Room, Script, Worker
 from echoadmin.accounts.roles import ROLES
 from echoadmin.duties import Duty
 from echoadmin.installation import Console
@@ -147,6 +147,16 @@ class GapFactory(DjangoModelFactory):
     reason = "lost"
 
 
+class ScriptFactory(DjangoModelFactory):
+    class Meta:
+        model = Script
+
+    name = factory.Sequence(lambda n: f"Script {n}")
+    lines = factory.LazyFunction(lambda: [{"text": "Hello {{guest}}.", "pause": 1.5, "wait": "spoken"}])
+    variables = factory.LazyFunction(lambda: {"guest": ""})
+    created_by = "ana"
+
+
 class DutyFactory(DjangoModelFactory):
     class Meta:
         model = Duty
@@ -175,5 +185,6 @@ room = RoomFactory
 echo = EchoFactory
 interaction = InteractionFactory
 gap = GapFactory
+script = ScriptFactory
 duty = DutyFactory
 console = ConsoleFactory

@@ -46,7 +46,7 @@ class ReplayingPart(PagePart):
         try:
             asked = check(wish.params(found))
         except ValidationError as error:
-            return _form(request, row, found, wish, _by_field(error))
+            return _form(request, row, found, wish, by_field(error))
         except Refusal as refusal:
             return _form(request, row, found, wish, {refusal.field: refusal.message})
         return redirect(address(start_asked(request, "replay", asked, wish.run)))
@@ -59,7 +59,8 @@ def _found(row: Conversation, only: str) -> Offered:
     return found
 
 
-def _by_field(error: ValidationError) -> Errors:
+def by_field(error: ValidationError) -> Errors:
+    """Each field's words in one text."""
     return {name: " ".join(words) for name, words in error.message_dict.items()}
 
 
@@ -72,7 +73,7 @@ def _form(request: HttpRequest, row: Conversation, found: Offered, wish: Wish, e
         "lines": [wish.line(offer, errors.get(f"texts.{offer.echo.pk}", "")) for offer in found.lines],
         "rest": len(found.rest),
         "only": request.GET.get("echo", ""),
-        "targets": _targets(row),
+        "targets": targets(row),
         "speeds": SPEEDS,
         "most": MOST,
         "wish": wish,
@@ -82,12 +83,12 @@ def _form(request: HttpRequest, row: Conversation, found: Offered, wish: Wish, e
     return draw(request, "conversations/replay.html", context, 400 if errors else 200)
 
 
-def _targets(row: Conversation) -> list[tuple[str, str]]:
-    """(id, words): the conversations that run, those whose room is joined first; and this one, for a look at least."""
+def targets(row: Conversation | None = None) -> list[tuple[str, str]]:
+    """(id, words): the conversations that run, those whose room is joined first; and `row`, for a look at least."""
     live = Conversation.objects.filter(state="live", status="active").select_related("room").order_by("-id")[:TARGETS]
     told = [(one.public_id, f"{one} · {_room_words(one)}", _room_words(one) != "room joined") for one in live]
     found = [(key, words) for key, words, _ in sorted(told, key=lambda one: one[2])]
-    if row.public_id not in {key for key, _ in found}:
+    if row is not None and row.public_id not in {key for key, _ in found}:
         found.append((row.public_id, f"{row} · has ended: only for a look"))
     return found
 
@@ -104,14 +105,14 @@ def drawing(run: Run, page: int) -> tuple[str, dict[str, Any]]:
     context: dict[str, Any] = {"run": run, "total": total}
     if run.params.get("dry"):
         context |= {"lines": looked_lines(run, page), **looked(run)}
-        return "conversations/replay_looked.html", context | _pages(page, context["kept"])
+        return "conversations/replay_looked.html", context | line_pages(page, context["kept"])
     states = counted(run)
     under_way = not set(dict(states)).isdisjoint(UNDER_WAY)
     context |= {"lines": told_lines(run, page), "counted": states, "under_way": under_way}
-    return "conversations/replay_run.html", context | _pages(page, total)
+    return "conversations/replay_run.html", context | line_pages(page, total)
 
 
-def _pages(page: int, total: int) -> dict[str, Any]:
+def line_pages(page: int, total: int) -> dict[str, Any]:
     """Which lines these are, and the pages beside."""
     first, last = (page - 1) * PAGE + 1, min(page * PAGE, total)
     beside = {"earlier": page - 1 if page > 1 else None, "later": page + 1 if last < total else None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from conversations import between, naming  # noqa: F401 - what the log shows of conversations
-from conversations.api import conversations, echoes, lists, record, stopping, streamed, workers
+from conversations.api import conversations, echoes, interactions, lists, record, scripts, stopping, streamed, workers
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -30,6 +30,11 @@ urlpatterns = [
     path(f"{ONE}gaps/", record.ConversationGaps.as_view()),
     path("entries/gaps/", record.AllGaps.as_view()),
     path("stop/", stopping.Stop.as_view()),
+    path("interactions/catalogue/", interactions.Catalogue.as_view()),
+    path("scripts/", scripts.ScriptList.as_view()),
+    path("scripts/clips/", scripts.ScriptClips.as_view()),
+    path("scripts/<str:script_id>/", scripts.ScriptOne.as_view()),
+    path("scripts/<str:script_id>/run/", scripts.ScriptRun.as_view()),
     path("workers/", workers.WorkerList.as_view()),
     path("workers/<str:name>/", workers.WorkerOne.as_view()),
     path("workers/<str:name>/drain/", workers.WorkerDrain.as_view()),

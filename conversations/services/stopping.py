@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 NOTHING, LEAVE, END = THENS = ("nothing", "leave", "end")
 STOPPED = "everything.stopped"
 LONGEST_REASON = 500  # characters
-SPEAKING_RUNS = ("replay",)  # kinds of runs that queue lines of their own
+SPEAKING_RUNS = ("replay", "script")  # kinds of runs that queue lines of their own
 SIDE_BY_SIDE = 8  # conversations that are ended at the same time: Tavus may take its time for each
 ENDED_WITHIN = 20.0  # s; whoever presses this button wants an answer, also while Tavus gives none
 
@@ -185,7 +185,9 @@ def _await(done: StoppedAll, actor: Actor) -> None:
         return
     while Run.objects.filter(public_id__in=done.runs, state=RunState.STOPPING).exists() and monotonic() < until:
         sleep(0.05)  # no bell rings for a run
-    late = Echo.objects.filter(source="replay", conversation__in=[halted.conversation for halted in done.conversations])
+    late = Echo.objects.filter(
+        source__in=SPEAKING_RUNS, conversation__in=[halted.conversation for halted in done.conversations]
+    )
     again = set(late.exclude(state__in=FINAL_STATES).values_list("conversation", flat=True))
     spoke = [halted for halted in done.conversations if halted.conversation.pk in again]
     for halted in spoke:

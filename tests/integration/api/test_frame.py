@@ -62,6 +62,12 @@ def test_a_key_that_opens_nothing_is_401(db: None) -> None:
         ("delete", "/api/v1/conversations/x/echoes/y/", "operator"),
         ("post", "/api/v1/conversations/x/echoes/y/again/", "operator"),
         ("post", "/api/v1/stop/", "operator"),
+        ("post", "/api/v1/scripts/", "operator"),
+        ("post", "/api/v1/scripts/clips/", "operator"),
+        ("patch", "/api/v1/scripts/x/", "operator"),
+        ("delete", "/api/v1/scripts/x/", "operator"),
+        ("post", "/api/v1/scripts/x/run/", "operator"),
+        ("get", "/api/v1/scripts/x/", "auditor"),
         ("get", "/api/v1/conversations/x/", "auditor"),
     ],
 )
@@ -255,6 +261,7 @@ LISTS = {
     "conversations/": lambda: make.room(),
     "workers/": lambda: make.room(worker=make.worker()),
     "duties/": lambda: make.duty(),
+    "scripts/": lambda: make.script(),
 }
 
 

@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[], Any]] = {
     "echo": make.echo,
     "interaction": make.interaction,
     "gap": make.gap,
+    "script": make.script,
     "duty": make.duty,
     "console": make.console,
     "view": told.view,

@@ -54,6 +54,7 @@ LISTS: dict[str, Callable[[int], object]] = {
     "conversations/echo": make.echo.create_batch,
     "conversations/interaction": make.interaction.create_batch,
     "conversations/gap": make.gap.create_batch,
+    "conversations/script": make.script.create_batch,
     "personas/persona": make.persona.create_batch,
     "personas/replica": make.replica.create_batch,
     "echoadmin/duty": make.duty.create_batch,

@@ -1,0 +1,46 @@
+"""What a script's run is started with: its lines as they are now, filled in. Changing the script changes no run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from conversations.models import Conversation, Script
+from conversations.replay.asking import check_room
+from conversations.scripts.lines import check_lines, fill
+from echoadmin.runs import Asked
+
+KNOWN = ("script", "to", "variables")
+
+
+def check(params: Mapping[str, Any]) -> Asked:
+    """{"script": "sc_…", "to": "cv_…", "variables": {"guest": "Ana"}}. Raises ValidationError, and Refusal where the
+    room can't be spoken into now."""
+    if strangers := sorted(set(params) - set(KNOWN)):
+        raise ValidationError({strangers[0]: [f"A script's run takes {', '.join(KNOWN)}."]})
+    script = _script(params.get("script"))
+    target = _conversation(params.get("to"))
+    lines = fill(check_lines(script.lines), script.variables, params.get("variables") or {})
+    check_room(target)
+    asked = {"script": script.public_id, "name": script.name, "revision": script.revision}
+    label = f"{script.name} into {target.name or target.public_id}"
+    return Asked(asked | {"to": target.public_id, "lines": lines}, label, target.public_id)
+
+
+def _script(public_id: Any) -> Script:
+    found = Script.objects.filter(public_id=public_id[:32]).first() if isinstance(public_id, str) else None
+    if found is None:
+        raise ValidationError({"script": ["Is the id of a script. They are listed under /api/v1/scripts/."]})
+    return found
+
+
+def _conversation(any_id: Any) -> Conversation:
+    found = None
+    if isinstance(any_id, str) and any_id:
+        found = Conversation.objects.select_related("room").by_any_id(any_id).first()
+    if found is None:
+        raise ValidationError({"to": ["Is the id of a conversation, ours or Tavus's."]})
+    assert isinstance(found, Conversation)
+    return found
