@@ -14,10 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from conversations import interactions
+from conversations.admin.interacting import InteractingPart
 from conversations.admin.page_parts import ONE
 from conversations.admin.preflight import PreflightPart
 from conversations.admin.replaying import ReplayingPart
+from conversations.admin.scripting import ScriptingPart
 from conversations.admin.speaking import SpeakingPart
 from conversations.admin.starting import StartingPart
 from conversations.admin.state import page_state
@@ -32,7 +33,7 @@ from echoadmin.actors import Actor
 from echoadmin.form_tokens import make_once, new_token
 from echoadmin.log.models import Stream
 from echoadmin.mirror.admin import CreatedAdmin
-from echoadmin.pages import button, draw, log_address, pretty, require_role, tell
+from echoadmin.pages import button, draw, log_address, require_role, tell
 from echoadmin.read_only import Facts, address
 from echoadmin.shown import NOTHING, code, lasting, link, money, price_words, state
 from echoadmin.tavus.errors import TavusError
@@ -51,8 +52,10 @@ def face_of(row: Conversation) -> Replica | None:
 
 @admin.register(Conversation)
 class ConversationAdmin(  # a PagePart a concern, one a line
+    InteractingPart,
     PreflightPart,
     ReplayingPart,
+    ScriptingPart,
     SpeakingPart,
     StartingPart,
     StoppingPart,
@@ -166,7 +169,6 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             "picture": picture(face),
             "initials": initials(face) if face else "",
             "documents_closed": True,
-            "example": pretty(interactions.sensitivity(row.upstream_id or "", pause="low")),
             "max_characters": settings.ECHO_MAX_CHARACTERS,
             "leaving_ends_it": row.participant_left_timeout == 0,
         }

@@ -19,6 +19,8 @@ PAGES = (
     "/admin/personas/replica/",
     "/admin/log/entry/",
     "/admin/conversations/echo/",
+    "/admin/conversations/script/",
+    "/admin/conversations/script/add/",
     "/admin/echoadmin/duty/",
     "/admin/accounts/apikey/add/",
     "/admin/auth/user/",

@@ -3,9 +3,11 @@
 import { Bus } from "./bus.js";
 import * as composer from "./composer.js";
 import * as echoes from "./echoes.js";
+import * as interactions from "./interactions.js";
 import * as link from "./link.js";
 import * as log from "./log.js";
 import * as mic from "./mic.js";
+import * as script from "./script.js";
 import * as stage from "./stage.js";
 import * as standing from "./standing.js";
 
@@ -16,6 +18,8 @@ const PARTS = [
   echoes,
   composer,
   mic,
+  script,
+  interactions,
   link, // the last: it tells what all the others wait for
 ];
 
