@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import Q
+
 from echoadmin.alerts.models import Alert, Rule, SavedView
-from echoadmin.palette import Asked, Hit, by_ids, finds
+from echoadmin.palette import Asked, Hit, finds, rows
 
 MODELS: dict[str, Any] = {"vw": SavedView, "ru": Rule, "al": Alert}
 
@@ -17,4 +19,7 @@ def by_id(asked: Asked) -> Iterator[Hit]:
     """The prefix says which of them it is."""
     given = re.fullmatch(r"(vw|ru|al)_\w+", asked.text)
     if given:
-        yield from by_ids(MODELS[given[1]], asked, "public_id")
+        found = MODELS[given[1]].objects.filter(public_id=asked.text)
+        if given[1] == "vw":  # another's own is nobody else's
+            found = found.filter(Q(shared=True) | Q(owner_id=asked.user.pk))
+        yield from rows(found, asked, "public_id")

@@ -122,7 +122,8 @@ def by_ids(model: Any, asked: Asked, *ids: str) -> Iterator[Hit]:
 def _fits(hit: Hit, text: str) -> bool:
     """Each word that was typed begins one of its own."""
     own = f"{hit.words} {hit.kind} {hit.detail}".lower().replace("…", " ").split()
-    return all(any(word.startswith(part) for word in own) for part in text.lower().split())
+    parts = text.lower().replace("…", " ").split()
+    return all(any(word.startswith(part) for word in own) for part in parts)
 
 
 def _rank(hit: Hit, text: str) -> tuple[bool, int]:

@@ -38,8 +38,9 @@ def look(request: HttpRequest) -> HttpResponseBase:
 def _pages(asked: Asked) -> Iterator[Hit]:
     """Every page of the menu that the user is shown."""
     for item in _items():
-        allowed = item.get("permission")
-        if allowed is None or import_string(allowed)(_Asking(asked.user)):
+        allowed = item.get("permission")  # as the settings name it, or as unfold has made it since
+        allowed = import_string(allowed) if isinstance(allowed, str) else allowed
+        if allowed is None or allowed(_Asking(asked.user)):
             yield Hit("page", item["title"], str(item["link"]), order=2)
 
 
