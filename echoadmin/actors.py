@@ -10,8 +10,8 @@ class Actor:
     """A person, a key of theirs, or the console itself, as they were at that moment.
 
     `name` is the user's name ("ana"), "system", or "ana (key tts)"; `api_key_ref` is the key's prefix; `source` says by
-    which door they came: page, rest, websocket, quickstart, command, replay, script or system. `reviewed`: what they say
-    waits for a second person.
+    which door they came: page, rest, websocket, quickstart, command, replay, script or system. `reviewed`: what
+    they say waits for a second person.
     """
 
     name: str
