@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from echoadmin.runs.kinds import KINDS
-from echoadmin.runs.models import PART_BYTES, Run, RunPart, RunState
+from echoadmin.runs.models import ENDED, PART_BYTES, Run, RunPart, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,8 @@ class Held:
         """Write how it ended; False when it is no longer this process's. The rest of the file belongs to a good end:
         at any other, what came after the last report is done again if the run goes on."""
         changes = {"ended_at": timezone.now(), "lease_until": None, "holder": "", **changes}
+        if changes["state"] in ENDED:
+            changes["wish"] = ""  # it came too late
         with transaction.atomic():
             still = Run.objects.filter(
                 pk=self.run.pk, epoch=self.run.epoch, state__in=(RunState.RUNNING, RunState.STOPPING)

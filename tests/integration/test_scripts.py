@@ -142,6 +142,16 @@ def test_a_skip_ends_a_pause_and_before_the_first_line_leaves_that_out(target: C
     assert world.passed < 10
 
 
+def test_a_skip_that_came_too_late_is_forgotten(
+    target: Conversation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ask(script("One."), target)
+    assert skip_in_run(run)
+    monkeypatch.setattr(Held, "take_wish", lambda held, wish: False)
+    do(run)
+    assert (run.state, run.wish) == ("done", "")
+
+
 @pytest.mark.parametrize("state", ["interrupted", "failed", "rejected"])
 def test_a_line_that_went_wrong_pauses_it_and_the_next_one_follows_when_it_goes_on(
     target: Conversation, world: World, state: str
@@ -154,6 +164,27 @@ def test_a_line_that_went_wrong_pauses_it_and_the_next_one_follows_when_it_goes_
     assert resume_run(run)
     do(run)
     assert (run.state, run.error, spoken(target)) == ("done", "", ["One.", "Three."])
+
+
+def test_each_line_that_went_wrong_is_told_once(target: Conversation, world: World) -> None:
+    run = ask(script("One.", "Two.", "Three."), target)
+    for number in (1, 2):
+        world.at_wait(0, lambda: world.speak("failed"))
+        do(run)
+        assert run.state == "paused" and run.error.startswith(f"Line {number} of 3")
+        resume_run(run)
+    do(run)
+    assert (run.state, spoken(target)) == ("done", ["Three."])
+
+
+def test_a_skip_of_one_that_is_paused_leaves_out_its_next_line(target: Conversation, world: World) -> None:
+    run = ask(script({"text": "One.", "pause": 600}, "Two.", "Three."), target)
+    world.at_wait(4, lambda: (pause_run(run), skip_in_run(run)))
+    do(run)
+    assert run.state == "paused"
+    resume_run(run)
+    do(run)
+    assert (run.state, spoken(target)) == ("done", ["One.", "Three."])
 
 
 def test_an_interrupt_pauses_it_and_lines_that_it_cancelled_come_again(target: Conversation, world: World) -> None:
