@@ -122,3 +122,20 @@ def test_a_kill_in_a_row_of_short_texts_loses_and_repeats_none(killing: Callable
     states = [echoes[one]["state"] for one in ids]
     assert set(states) <= {"spoken", "unconfirmed"}
     assert states.count("unconfirmed") <= 1, "only the one in hand may be in doubt"
+
+
+def test_a_script_goes_on_after_a_kill_and_says_no_line_twice(killing: Callable[..., Killing]) -> None:
+    place = killing(TWIN_SPEED="15", ECHO_STOP_FACTOR="0", ECHO_STOP_EXTRA="1")
+    lines = [{"text": f"This is line {number} of a script."} for number in range(1, 16)]
+    script = place.call.ask("POST", "scripts/", {"name": "Tour", "lines": lines})
+    run = place.call.ask("POST", f"scripts/{script['id']}/run/", {"conversation": place.call.id})
+    until(lambda: len(place.call.sent()) >= 5, "five lines were sent")
+    place.kill()
+    assert len(place.call.sent()) < len(lines)
+    place.restart()
+    until(lambda: place.call.ask("GET", f"runs/{run['id']}/")["state"] == "done", "the script is done", 60)
+    ids = [f"{run['id']}-{number}" for number in range(1, 16)]
+    assert sorted(place.call.echoes()) == sorted(ids)
+    place.check(ids)
+    states = [place.call.echo(one)["state"] for one in ids]
+    assert set(states) <= {"spoken", "unconfirmed"} and states.count("unconfirmed") <= 1
