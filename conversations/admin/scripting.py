@@ -35,14 +35,16 @@ class ScriptingPart(PagePart):
         return super().page_context(request, row) | {"script_panel": panel(row)}
 
     def script_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """What can be started, and where the newest run is."""
+        """What can be started, and where the newest run is; `?only=run`: that alone."""
         require_role(request, "auditor", "see scripts")
-        return JsonResponse(panel(self.find(request, object_id)))
+        return JsonResponse(panel(self.find(request, object_id), offers=request.GET.get("only") != "run"))
 
     @button("operator", "make a replica speak")
     def script_start(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """`script`, and its variables as `variable-…`; `run`: an id of the form's own, so that sent twice is once."""
         row = self.find(request, object_id)
+        if started(request):
+            return JsonResponse(panel(row))
         given = {name.removeprefix(_VALUE): value for name, value in request.POST.items() if name.startswith(_VALUE)}
         params = {"script": request.POST.get("script", ""), "to": row.public_id, "variables": given}
         try:
@@ -63,6 +65,12 @@ class ScriptingPart(PagePart):
         if refused := change_run(request, run, what):
             return told(request, 409, refused)
         return JsonResponse(panel(row))
+
+
+def started(request: HttpRequest) -> Run | None:
+    """The run that this very form has started: it was sent twice."""
+    mine = Run.objects.filter(kind="script", actor_user_id=request.user.pk)
+    return mine.filter(public_id=request.POST.get("run", "")[:32]).first()
 
 
 def _named(error: ValidationError) -> dict[str, Any]:

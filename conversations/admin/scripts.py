@@ -16,6 +16,7 @@ from unfold.decorators import display
 from conversations import audio
 from conversations.admin.replaying import by_field, line_pages, targets
 from conversations.admin.script_form import Written
+from conversations.admin.scripting import started
 from conversations.models import Script
 from conversations.models.echo import UNDER_WAY
 from conversations.refusals import Refusal
@@ -134,6 +135,8 @@ class ScriptAdmin(ReadOnlyAdmin):
         given = {name: request.POST.get(f"variable-{name}", "") for name in variables_in(row.lines)}
         to, run, errors = request.POST.get("to", request.GET.get("to", "")), request.POST.get("run", ""), {}
         if request.method == "POST":
+            if first := started(request):
+                return redirect(address(first))
             try:
                 asked = check({"script": row.public_id, "to": to, "variables": given})
                 return redirect(address(start_asked(request, "script", asked, run)))

@@ -8,11 +8,18 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from conversations.models import Conversation, Script
+from conversations.refusals import NotNow
 from conversations.replay.asking import check_room
 from conversations.scripts.lines import check_lines, fill
-from echoadmin.runs import Asked
+from echoadmin.runs import ENDED, Asked, Run
 
 KNOWN = ("script", "to", "variables")
+
+
+class ScriptRuns(NotNow):
+    """Another script has not ended in this conversation."""
+
+    code = "script_running"
 
 
 def check(params: Mapping[str, Any]) -> Asked:
@@ -24,9 +31,18 @@ def check(params: Mapping[str, Any]) -> Asked:
     target = _conversation(params.get("to"))
     lines = fill(check_lines(script.lines), script.variables, params.get("variables") or {})
     check_room(target)
+    _check_alone(target)
     asked = {"script": script.public_id, "name": script.name, "revision": script.revision}
     label = f"{script.name} into {target.name or target.public_id}"
     return Asked(asked | {"to": target.public_id, "lines": lines}, label, target.public_id)
+
+
+def _check_alone(target: Conversation) -> None:
+    """Two scripts would speak between each other's lines. Raises ScriptRuns."""
+    runs = Run.objects.filter(kind="script", conversation_ref=target.public_id).exclude(state__in=ENDED)
+    if (other := runs.first()) is not None:
+        words = f"A script has not ended there: {other.params['name']}, which is {other.state}. Stop it first."
+        raise ScriptRuns("to", words)
 
 
 def _script(public_id: Any) -> Script:

@@ -49,12 +49,13 @@ def counted(run: Run) -> list[tuple[str, int]]:
     return sorted(states.items(), key=lambda one: (order.index(one[0]) if one[0] in order else len(order), one[0]))
 
 
-def panel(conversation: Conversation) -> dict[str, Any]:
-    """For the live page: the scripts that can be started, and the newest run here with where it is."""
-    scripts = Script.objects.order_by("name", "id")[:OFFERED]
+def panel(conversation: Conversation, *, offers: bool = True) -> dict[str, Any]:
+    """For the live page: the scripts that can be started, and the newest run here with where it is. `offers`: whether
+    the scripts are wanted too; None else."""
+    scripts = [offer(script) for script in Script.objects.order_by("name", "id")[:OFFERED]] if offers else None
     runs = Run.objects.filter(kind="script", conversation_ref=conversation.public_id)
     run = runs.exclude(state__in=ENDED).order_by("-id").first() or runs.order_by("-id").first()
-    return {"scripts": [offer(script) for script in scripts], "run": where(run) if run else None}
+    return {"scripts": scripts, "run": where(run) if run else None}
 
 
 def offer(script: Script) -> dict[str, Any]:

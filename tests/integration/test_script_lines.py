@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from conversations.models import Conversation, Script
 from conversations.refusals import ConversationOver, NotJoined
 from conversations.scripts import keeping
-from conversations.scripts.asking import check
+from conversations.scripts.asking import ScriptRuns, check
 from conversations.scripts.lines import MOST_LINES, check_lines, fill, seconds_of, variables_in
 from echoadmin.log.clips import append_samples, new_clip
 from echoadmin.log.models import Entry
@@ -161,6 +161,12 @@ def test_where_nothing_can_be_said_nothing_is_started() -> None:
         with pytest.raises(ValidationError) as refused:
             check(params)
         assert fields_of(refused) == [field]
+    first = ask(made, room.conversation)
+    with pytest.raises(ScriptRuns) as two:
+        check({"script": made.public_id, "to": into})
+    assert "Tour, which is waiting" in two.value.message
+    Run.objects.filter(pk=first.pk).update(state="done")
+    assert check({"script": made.public_id, "to": into}).conversation_ref == into
     type(room).objects.update(wanted="idle")
     with pytest.raises(NotJoined):
         check({"script": made.public_id, "to": into})

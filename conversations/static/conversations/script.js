@@ -37,16 +37,18 @@ class Script {
   }
 
   async look() {
-    const answer = await fetch(this.panel.dataset.address, { headers: { Accept: "application/json" } }).catch(() => null);
+    const address = `${this.panel.dataset.address}${this.isOpen ? "?only=run" : ""}`;
+    const answer = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
     if (answer?.ok && !answer.redirected) this.show(await answer.json());
     else this.lookIn(LOOK);
   }
 
   show(panel) {
     clearTimeout(this.timer);
-    this.offer(panel.scripts);
+    if (panel.scripts) this.offer(panel.scripts);
+    this.isOpen = Boolean(panel.run && !panel.run.ended);
     this.tell(panel.run);
-    if (panel.run && !panel.run.ended) this.lookIn(LOOK);
+    if (this.isOpen) this.lookIn(LOOK);
   }
 
   /** The choice is drawn again only when there are others: what is filled in stays. */
@@ -83,7 +85,7 @@ class Script {
   tell(run) {
     const box = this.panel.querySelector("#script-run");
     box.hidden = !run;
-    if (this.form) this.form.hidden = this.scripts.size === 0 || Boolean(run && !run.ended);
+    if (this.form) this.form.hidden = this.scripts.size === 0 || this.isOpen;
     if (!run) return;
     this.current = run.id;
     const write = (name, words) => {

@@ -136,7 +136,13 @@ def test_the_live_pages_panel_starts_pauses_skips_and_stops(visitor: Visitor) ->
     refused = client.post(live(into, "script/start/"), {"script": made.public_id}, **JSON)
     assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["variables.guest"])
     body = {"script": made.public_id, "variable-guest": "Ana"}
+    body["run"] = "rn_" + "a" * 20
     run = client.post(live(into, "script/start/"), body, **JSON).json()["run"]
+    assert client.post(live(into, "script/start/"), body, **JSON).json()["run"] == run  # pressed twice
+    assert run["id"] == body["run"]
+    two = client.post(live(into, "script/start/"), {**body, "run": "rn_" + "b" * 20}, **JSON)
+    assert (two.status_code, two.json()["error"]["code"]) == (409, "script_running")
+    assert client.get(live(into, "script/?only=run")).json() == {"scripts": None, "run": run}
     assert (run["state"], run["at"], run["line"], run["after"], run["total"]) == ("waiting", 1, "Hello Ana.", "Bye.", 2)
     here = live(into, f"script/{run['id']}/")
     assert client.post(f"{here}pause/", **JSON).json()["run"]["state"] == "paused"

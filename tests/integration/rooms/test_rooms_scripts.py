@@ -122,9 +122,9 @@ def test_another_worker_goes_on_and_says_nothing_twice(room: InRoom, workers: Wo
     room.agree()
 
 
-def test_stop_everything_stops_a_script_too(room: InRoom) -> None:
+def test_stop_everything_stops_a_script_too(room: InRoom, other: InRoom) -> None:
     run = started(room, LONG * 3, "Two.", "Three.")
-    paused = started(room, "Another.")
+    paused = started(other, "Another.")
     pause_run(paused)
     line(room, run, 1, "speaking")
     client = APIClient()
