@@ -17,10 +17,11 @@ from echoadmin.lifespan import lifespan
 from echoadmin.request_threads import RequestThreads
 from echoadmin.routing import websocket_application
 from echoadmin.static_files import StaticFiles
+from echoadmin.upload_limit import UploadLimit
 
 application: Any = ProtocolTypeRouter(
     {
-        "http": StaticFiles(RequestThreads(django_application)),
+        "http": StaticFiles(UploadLimit(RequestThreads(django_application))),
         "websocket": websocket_application(),
         "lifespan": lifespan,
     }

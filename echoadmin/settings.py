@@ -232,6 +232,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # static files come from where the apps have them: there is no collectstatic step
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # bytes; ten minutes of base64 PCM at 24 kHz fit
+LARGEST_PAGE_UPLOAD = 256_000_000  # bytes; ten minutes of 48 kHz stereo in 32 bits
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # bytes; a body over that goes to disk while it comes
 
 REST_FRAMEWORK = {

@@ -6,18 +6,22 @@ Each answers a script with JSON, and a form with the page.
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from conversations import audio
+from conversations import audio, interactions
 from conversations.admin.page_parts import ONE, PagePart
+from conversations.models import Conversation
 from conversations.refusals import Refusal
 from conversations.serializers import echo_dict
 from conversations.services import speaking
 from echoadmin.accounts.acting import actor
 from echoadmin.pages import button
+
+SHOWN = 30  # characters on each side of a cut
 
 
 def parsed_message(text: str) -> Any:
@@ -33,12 +37,17 @@ def parsed_message(text: str) -> Any:
 class SpeakingPart(PagePart):
     """Speak, interrupt, cancel, say again."""
 
+    def page_context(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
+        """What a file may have."""
+        return super().page_context(request, row) | {"largest_upload": settings.LARGEST_PAGE_UPLOAD}
+
     def page_paths(self) -> list[Any]:
         """Their buttons."""
         return [
             *super().page_paths(),
             (ONE + "speak/", "speak", self.speak),
             (ONE + "interrupt/", "interrupt", self.interrupt),
+            (ONE + "cuts/", "cuts", self.cuts),
             (ONE + "send/", "send", self.send),
             (ONE + "echoes/<str:inference_id>/cancel/", "cancel", self.cancel),
             (ONE + "echoes/<str:inference_id>/again/", "again", self.again),
@@ -59,6 +68,19 @@ class SpeakingPart(PagePart):
             return echo_dict(speaking.speak_audio(pcm=pcm, sample_rate=audio.RATE, **who))
 
         return self.answer(request, row, do, 202)
+
+    @button("operator", "make a replica speak")
+    def cuts(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Where a text would be cut into messages, and how long it takes; nothing is said."""
+        row = self.find(request, object_id)
+
+        def do() -> dict[str, Any]:
+            text = interactions.check_text(request.POST.get("text", ""))
+            parts = interactions.split_text(text, row.upstream_id or "", uuid.uuid4().hex)
+            ends = [{"begins": part[:SHOWN], "ends": part[-SHOWN:], "characters": len(part)} for part in parts]
+            return {"parts": ends, "seconds": interactions.estimated_seconds(text)}
+
+        return self.answer(request, row, do)
 
     @button("operator", "interrupt a replica")
     def interrupt(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

@@ -1,10 +1,17 @@
-// The box in which one says something: Enter says it, Shift+Enter makes a new line, Esc interrupts.
+// The box in which one says something: Enter says it, Shift+Enter makes a new line, Esc interrupts, Up recalls. One can
+// always type; what could not be sent comes back into the box.
 
+import { Files } from "./files.js";
 import { freshId, post } from "./posting.js";
+import { Recall } from "./recall.js";
 import { lasting } from "../echoadmin/times.js";
 
 const CHARACTERS_A_SECOND = 15;
-const MESSAGE_BYTES = 3800; // of the words in one app message
+const TAG = /<emotion\b[^<>]{0,200}>/g; // told to the replica, not said
+const SURELY_ONE = 3400; // bytes of JSON that fit into one message with any ids; of more the console is asked
+const ASK_AFTER = 250; // ms without a key
+const AWAY = "The console is out of reach: nothing is sent, and nothing will be sent later by itself. What you typed stays here.";
+const NOT_SENT = "Not sent: the console is out of reach. What you typed stays here; send it when the page says live again.";
 
 export function start(bus, root) {
   const composer = new Composer(bus, root);
@@ -13,8 +20,6 @@ export function start(bus, root) {
   bus.on("refused", (words) => composer.refuse(words));
 }
 
-const AWAY = "The console is out of reach: nothing is sent, and nothing will be sent later by itself. What you typed stays here.";
-
 class Composer {
   constructor(bus, page) {
     this.bus = bus;
@@ -22,16 +27,16 @@ class Composer {
     this.hint = page.querySelector('[data-live="hint"]');
     this.form = page.querySelector("#composer");
     if (!this.form) return;
-    this.text = this.form.querySelector("#say-text");
-    this.file = this.form.querySelector("#say-audio");
-    this.button = this.form.querySelector("#say");
-    this.error = this.form.querySelector("#say-error");
-    this.length = this.form.querySelector("#say-length");
+    for (const [name, id] of [["text", "say-text"], ["button", "say"], ["stop", "interrupt"], ["error", "say-error"], ["length", "say-length"], ["cuts", "say-cuts"], ["file", "say-audio"]]) {
+      this[name] = this.form.querySelector(`#${id}`);
+    }
+    this.recall = new Recall(page.dataset.id);
+    this.unsent = []; // { text, id } in the order in which they were typed
+    this.files = new Files(bus, page, this.form, () => this.why());
+    this.restore(this.recall.unsent, this.recall.draft);
     this.form.addEventListener("submit", (event) => this.submit(event));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    this.text.addEventListener("input", () => this.measure());
-    this.file.hasChangeListener = true; // the theme's own listener wants a text field beside it, and breaks without one
-    this.file.addEventListener("change", () => this.file.files.length && this.say());
+    this.text.addEventListener("input", () => this.changed());
     document.addEventListener("keydown", (event) => this.escape(event));
   }
 
@@ -46,26 +51,70 @@ class Composer {
     if (this.hint && this.hint.textContent !== hint) this.hint.textContent = hint;
     if (!this.form) return;
     this.canSpeak = state.can_speak;
-    for (const element of [this.button, this.text, this.file, this.form.querySelector("#interrupt")]) element.disabled = !state.can_speak;
+    for (const element of [this.button, this.file, this.stop]) element.disabled = !state.can_speak;
     this.form.classList.toggle("ea-off", !state.can_speak);
   }
 
+  /** Why nothing can be sent now, or "". */
+  why() {
+    if (!this.canSpeak) return this.state?.hint ?? "The page is not ready yet.";
+    return this.isAway ? NOT_SENT : "";
+  }
+
   key(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.key === "Enter") {
+      event.preventDefault();
+      this.say();
+    }
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const recalled = by ? this.recall.step(this.text.value, by) : null;
+    if (recalled === null) return;
     event.preventDefault();
-    this.say();
+    this.write(recalled);
   }
 
   escape(event) {
-    if (event.key === "Escape" && this.canSpeak && !document.querySelector("[popover]:popover-open")) this.interrupt();
+    if (event.key === "Escape" && !event.defaultPrevented && this.canSpeak && !document.querySelector("[popover]:popover-open")) this.interrupt();
+  }
+
+  write(text) {
+    this.text.value = text;
+    this.changed();
+  }
+
+  changed() {
+    this.recall.keep(this.text.value, this.unsent);
+    this.measure();
   }
 
   measure() {
+    clearTimeout(this.asking);
     const words = this.text.value.trim();
-    const parts = Math.ceil(new TextEncoder().encode(words).length / MESSAGE_BYTES);
-    this.length.textContent = words
-      ? `≈ ${lasting(Math.max(0.1, Math.round((words.length / CHARACTERS_A_SECOND) * 10) / 10))} · ${parts > 1 ? `${parts} messages` : "one message"}`
-      : "";
+    this.tellLength(words.replace(TAG, "").length / CHARACTERS_A_SECOND, words ? 1 : 0);
+    this.cuts.hidden = true;
+    if (new TextEncoder().encode(JSON.stringify(words)).length > SURELY_ONE) this.asking = setTimeout(() => this.cut(words), ASK_AFTER);
+  }
+
+  tellLength(seconds, count) {
+    const messages = count > 1 ? `${count} messages` : "one message";
+    this.length.textContent = count ? `≈ ${lasting(Math.max(0.1, Math.round(seconds * 10) / 10))} · ${messages}` : "";
+  }
+
+  /** Where the console will cut it. */
+  async cut(words) {
+    const body = new FormData();
+    body.append("text", words);
+    const told = await post(this.page, "cuts/", body);
+    if (this.text.value.trim() !== words) return; // another look is under way
+    if (told.error) return this.tellCuts([told.error]);
+    this.tellLength(told.seconds, told.parts.length);
+    if (told.parts.length > 1) this.tellCuts(told.parts.slice(1).map(({ begins }, at) => `…${told.parts[at].ends} ✂ ${begins}…`));
+  }
+
+  tellCuts(lines) {
+    this.cuts.replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: line })));
+    this.cuts.hidden = false;
   }
 
   submit(event) {
@@ -74,31 +123,51 @@ class Composer {
     else this.say();
   }
 
-  async say() {
-    if (this.busy || !this.canSpeak) return;
-    const hasFile = this.file.files.length > 0;
-    if (!hasFile && !this.text.value.trim()) return this.refuse("Type what the replica is to say.");
-    if (this.isAway) return this.refuse("Not sent: the console is out of reach. What you typed stays here; send it when the page says live again.");
+  say() {
+    const text = this.text.value;
+    const why = text.trim() ? this.why() : "Type what the replica is to say.";
+    if (why) return this.refuse(why);
+    this.refuse("");
+    const id = this.failed?.text === text ? this.failed.id : freshId(); // tried again with its id, it is said once
+    this.unsent.push({ text, id });
+    this.write("");
+    this.text.focus();
+    if (!this.busy) this.send();
+  }
+
+  /** One after the other: what is typed first is said first. */
+  async send() {
     this.busy = true;
-    this.error.hidden = true;
     this.button.setAttribute("aria-busy", "true");
-    const body = new FormData(this.form);
-    if (hasFile) body.delete("text");
-    else body.delete("audio");
-    const done = await post(this.page, "speak/", body);
+    let error = "";
+    while (this.unsent.length && !error) {
+      const [{ text, id }] = this.unsent;
+      const body = new FormData();
+      body.append("text", text);
+      body.append("inference_id", id);
+      const done = await post(this.page, "speak/", body);
+      error = done.error ?? "";
+      if (error) break;
+      this.unsent.shift();
+      this.recall.add(text);
+      this.recall.keep(this.text.value, this.unsent);
+      this.bus.tell("echo", done);
+    }
     this.busy = false;
     this.button.removeAttribute("aria-busy");
-    this.file.value = "";
-    if (done.error) return this.refuse(done.error);
-    this.form.elements.inference_id.value = freshId();
-    if (!hasFile) this.text.value = "";
-    this.measure();
-    this.bus.tell("echo", done);
-    this.text.focus();
+    if (!error) return;
+    this.restore(this.unsent.splice(0), this.text.value);
+    this.refuse(error);
+  }
+
+  /** What was not sent comes back into the box, before what was typed since. */
+  restore(unsent, draft) {
+    [this.failed] = unsent;
+    this.write([...unsent.map(({ text }) => text), draft].filter(Boolean).join("\n"));
   }
 
   async interrupt() {
-    this.error.hidden = true;
+    this.refuse("");
     const done = await post(this.page, "interrupt/");
     if (done.error) this.refuse(done.error);
   }
@@ -106,6 +175,6 @@ class Composer {
   refuse(words) {
     if (!this.error) return;
     this.error.textContent = words;
-    this.error.hidden = false;
+    this.error.hidden = !words;
   }
 }

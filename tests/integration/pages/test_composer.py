@@ -1,0 +1,59 @@
+"""What the composer asks of the server, and what is not let in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from conversations import interactions
+from conversations.models import Echo
+from echoadmin.upload_limit import UploadLimit
+from tests import make
+
+Visitor = Callable[[str | None], Client]
+
+
+@pytest.mark.django_db
+def test_it_tells_where_a_text_will_be_cut_and_says_nothing(visitor: Visitor) -> None:
+    row = make.room(wanted="joined").conversation
+    text = "Ein Satz, der „so“ weitergeht. " * 200
+    base = f"/admin/conversations/conversation/{row.public_id}/change/cuts/"
+    told = visitor("operator").post(base, {"text": text}, headers={"Accept": "application/json"}).json()
+    parts = interactions.split_text(text, row.upstream_id, "0" * 32)
+    assert [one["characters"] for one in told["parts"]] == [len(part) for part in parts]
+    assert told["seconds"] == pytest.approx(interactions.estimated_seconds(text))
+    assert not Echo.objects.exists()
+    assert visitor("auditor").post(base, {"text": text}).status_code == 403
+    empty = visitor("operator").post(base, {"text": ""}, headers={"Accept": "application/json"})
+    assert (empty.status_code, empty.json()["error"]["code"]) == (400, "empty")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/admin/x/", [(b"content-length", b"256000000")], 200),
+        ("/admin/x/", [(b"content-length", b"256000001")], 413),
+        ("/admin/x/", [(b"content-length", b"nonsense")], 413),
+        ("/admin/x/", [(b"transfer-encoding", b"chunked")], 413),
+        ("/admin/x/", [], 200),
+        ("/api/v1/x/", [(b"content-length", b"256000001")], 200),
+    ],
+)
+def test_a_form_that_is_too_large_is_refused_before_it_is_read(path: str, headers: Any, status: int) -> None:
+    said: list[Any] = []
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Any:
+        raise AssertionError("it was read")
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    asyncio.run(UploadLimit(page)({"type": "http", "path": path, "headers": headers}, receive, send))
+    assert said[0]["status"] == status
