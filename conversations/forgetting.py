@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conversations.models import Echo, Interaction
+from conversations.models import Echo, Interaction, SavedLine
 from conversations.models.echo import FINAL_STATES, EchoState, InteractionState
 from echoadmin.log.keeping.followers import on_erase
 from echoadmin.log.keeping.samples import on_drop
@@ -22,9 +22,10 @@ def forget_words(of: str, value: str, echo_ids: Sequence[int]) -> None:
 
 
 def needed_clips(clips: Sequence[int]) -> set[int]:
-    """Those of the clips that echoes still have to say."""
-    waiting = Echo.objects.filter(state__in=OPEN_STATES, clip_id__in=clips)
-    return {clip for clip in waiting.values_list("clip_id", flat=True) if clip is not None}
+    """Those of the clips that echoes still have to say, and that saved lines are made of."""
+    waiting = Echo.objects.filter(state__in=OPEN_STATES, clip_id__in=clips).values_list("clip_id", flat=True)
+    saved = SavedLine.objects.filter(clip_id__in=clips).values_list("clip_id", flat=True)
+    return {clip for clip in (*waiting, *saved) if clip is not None}
 
 
 on_erase(forget_words)

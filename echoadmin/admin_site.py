@@ -58,6 +58,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _item("Checkpoints", "verified", "log_checkpoint_changelist"),
             _item("Legal holds", "gavel", "log_hold_changelist"),
             _item("Echoes", "graphic_eq", "conversations_echo_changelist"),
+            _item("Saved lines", "playlist_play", "conversations_savedline_changelist"),
             _item("Interactions", "bolt", "conversations_interaction_changelist"),
             _item("Rooms", "meeting_room", "conversations_room_changelist"),
         ],

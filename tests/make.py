@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from conversations.models import Conversation, Echo, Gap, Interaction, Room, Script, Worker
+from conversations.models import Conversation, Echo, Gap, Interaction, Room, SavedLine, Script, Worker
 from echoadmin.accounts.roles import ROLES
 from echoadmin.duties import Duty
 from echoadmin.installation import Console
@@ -105,6 +105,18 @@ class RoomFactory(DjangoModelFactory):
     ]
 
 
+class LineFactory(DjangoModelFactory):
+    class Meta:
+        model = SavedLine
+
+    name = factory.Sequence(lambda n: f"Line {n}")
+    text = "Welcome."
+    seconds = 0.5
+    shared = True
+    owner = "ana"
+    owner_id = 0
+
+
 class EchoFactory(DjangoModelFactory):
     class Meta:
         model = Echo
@@ -186,5 +198,6 @@ echo = EchoFactory
 interaction = InteractionFactory
 gap = GapFactory
 script = ScriptFactory
+line = LineFactory
 duty = DutyFactory
 console = ConsoleFactory

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from conversations.admin.interacting import InteractingPart
+from conversations.admin.lines import LinesPart
 from conversations.admin.page_parts import ONE
 from conversations.admin.preflight import PreflightPart
 from conversations.admin.replaying import ReplayingPart
@@ -56,6 +57,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
     PreflightPart,
     ReplayingPart,
     ScriptingPart,
+    LinesPart,
     SpeakingPart,
     StartingPart,
     StoppingPart,

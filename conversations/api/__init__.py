@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.urls import path
 
 from conversations import between, naming  # noqa: F401 - what the log shows of conversations
-from conversations.api import conversations, echoes, interactions, lists, record, scripts, stopping, streamed, workers
+from conversations.api import (
+    conversations,
+    echoes,
+    interactions,
+    lines,
+    lists,
+    record,
+    scripts,
+    stopping,
+    streamed,
+    workers,
+)
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -29,6 +40,8 @@ urlpatterns = [
     path(f"{ONE}timeline/", record.ConversationTimeline.as_view()),
     path(f"{ONE}gaps/", record.ConversationGaps.as_view()),
     path("entries/gaps/", record.AllGaps.as_view()),
+    path("lines/", lines.LineList.as_view()),
+    path("lines/<str:line_id>/", lines.LineOne.as_view()),
     path("stop/", stopping.Stop.as_view()),
     path("interactions/catalogue/", interactions.Catalogue.as_view()),
     path("scripts/", scripts.ScriptList.as_view()),

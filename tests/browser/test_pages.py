@@ -21,6 +21,7 @@ PAGES = (
     "/admin/conversations/echo/",
     "/admin/conversations/script/",
     "/admin/conversations/script/add/",
+    "/admin/conversations/savedline/",
     "/admin/echoadmin/duty/",
     "/admin/accounts/apikey/add/",
     "/admin/auth/user/",

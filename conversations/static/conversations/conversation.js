@@ -4,6 +4,7 @@ import { Bus } from "./bus.js";
 import * as composer from "./composer.js";
 import * as echoes from "./echoes.js";
 import * as interactions from "./interactions.js";
+import * as lines from "./lines.js";
 import * as link from "./link.js";
 import * as log from "./log.js";
 import * as mic from "./mic.js";
@@ -17,6 +18,7 @@ const PARTS = [
   log,
   echoes,
   composer,
+  lines,
   mic,
   script,
   interactions,

@@ -61,6 +61,9 @@ def test_a_key_that_opens_nothing_is_401(db: None) -> None:
         ("post", "/api/v1/conversations/x/interactions/", "operator"),
         ("delete", "/api/v1/conversations/x/echoes/y/", "operator"),
         ("post", "/api/v1/conversations/x/echoes/y/again/", "operator"),
+        ("post", "/api/v1/lines/", "operator"),
+        ("patch", "/api/v1/lines/x/", "operator"),
+        ("delete", "/api/v1/lines/x/", "operator"),
         ("post", "/api/v1/stop/", "operator"),
         ("post", "/api/v1/scripts/", "operator"),
         ("post", "/api/v1/scripts/clips/", "operator"),
@@ -262,6 +265,7 @@ LISTS = {
     "workers/": lambda: make.room(worker=make.worker()),
     "duties/": lambda: make.duty(),
     "scripts/": lambda: make.script(),
+    "lines/": lambda: make.line(),
 }
 
 

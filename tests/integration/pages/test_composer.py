@@ -11,6 +11,9 @@ from django.test import Client
 
 from conversations import interactions
 from conversations.models import Echo
+from conversations.services import lines
+from echoadmin.actors import Actor
+from echoadmin.log.models import Clip
 from echoadmin.upload_limit import UploadLimit
 from tests import make
 
@@ -57,3 +60,21 @@ def test_a_form_that_is_too_large_is_refused_before_it_is_read(path: str, header
 
     asyncio.run(UploadLimit(page)({"type": "http", "path": path, "headers": headers}, receive, send))
     assert said[0]["status"] == status
+
+
+@pytest.mark.django_db
+def test_a_saved_line_is_said_once_by_who_may_and_its_samples_stay_while_it_waits(visitor: Visitor) -> None:
+    room, ana = make.room(wanted="joined"), Actor(name="ana", user_id=1, role="operator")
+    base = f"/admin/conversations/conversation/{room.conversation.public_id}/change/lines/"
+    clip = lines.save_samples(actor=ana, name="Clip", pcm=[b"\1\0" * 2400], sample_rate=24_000, shared=True)
+    text = make.line(text="Welcome.")
+    json = {"Accept": "application/json"}
+    for line in (clip, text):
+        path = f"{base}{line.public_id}/say/"
+        assert visitor("auditor").post(path, headers=json).status_code == 403
+        answers = [visitor("operator").post(path, {"inference_id": line.public_id}, headers=json) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202]
+    said = list(Echo.objects.order_by("position").values_list("clip_id", "text"))
+    assert said == [(clip.clip_id, ""), (None, "Welcome.")]
+    lines.delete_line(actor=ana, line=clip)
+    assert Clip.objects.filter(pk=said[0][0]).exists()

@@ -53,6 +53,7 @@ LISTS: dict[str, Callable[[int], object]] = {
     "conversations/worker": rooms,
     "conversations/echo": make.echo.create_batch,
     "conversations/interaction": make.interaction.create_batch,
+    "conversations/savedline": make.line.create_batch,
     "conversations/gap": make.gap.create_batch,
     "conversations/script": make.script.create_batch,
     "personas/persona": make.persona.create_batch,
