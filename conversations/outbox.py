@@ -58,15 +58,19 @@ def which_are_held(cursor: CursorWrapper, tenures: list[Tenure]) -> set[Tenure]:
 
 
 class Place(NamedTuple):
-    """Where in its conversation's order an echo stands, and who holds the room now."""
+    """Where in its conversation's order an echo stands, who holds the room now, and who has its floor."""
 
     position: int
     worker: str | None
+    floor_user_id: int | None
+    floor_name: str
+    floor_key_ref: str
 
 
 _TAKE_PLACE = """
     UPDATE conversations_room SET last_position = last_position + 1 WHERE conversation_id = %s AND wanted = 'joined'
-    RETURNING last_position, (SELECT name FROM conversations_worker WHERE conversations_worker.id = worker_id)
+    RETURNING last_position, (SELECT name FROM conversations_worker WHERE conversations_worker.id = worker_id),
+        floor_user_id, floor_name, floor_key_ref
 """
 _WAITING = "SELECT COUNT(*) FROM conversations_echo WHERE conversation_id = %s AND state IN ('queued', 'held')"
 

@@ -142,7 +142,7 @@ def _open(actor: Actor, conversation: Conversation, piece: Piece) -> Echo:
 
 def _wait_until_sent(conversation: Conversation, echo: Echo, piece: Piece) -> str | None:
     """Daily's words if it failed; None when it was sent, waits behind another echo, or 2 s have passed."""
-    if _waits_its_turn(conversation, echo):
+    if echo.state == EchoState.HELD or _waits_its_turn(conversation, echo):
         return None
     enough = _chunks_of(echo) if not piece.done else None
 
@@ -158,7 +158,7 @@ def _wait_until_sent(conversation: Conversation, echo: Echo, piece: Piece) -> st
 
 def _waits_its_turn(conversation: Conversation, echo: Echo) -> bool:
     ahead = conversation.echoes.filter(position__lt=echo.position)
-    return ahead.exclude(state__in=FINAL_STATES).exists()
+    return ahead.exclude(state__in=(*FINAL_STATES, EchoState.HELD)).exists()
 
 
 def _chunks_of(echo: Echo) -> int:

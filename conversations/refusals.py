@@ -83,6 +83,24 @@ class IdTaken(NotNow):
     code = "inference_id_taken"
 
 
+class ChangedMeanwhile(NotNow):
+    """Somebody, or the room's worker, was faster: what was to be changed is not as it was seen."""
+
+    code = "changed_meanwhile"
+
+
+class FloorTaken(NotNow):
+    """Another one alone may speak now."""
+
+    code = "floor_taken"
+
+
+class NotTheSecond(NotNow):
+    """Who said a line can't be the one who lets it be said."""
+
+    code = "not_a_second_person"
+
+
 class EchoClosed(NotNow):
     """Audio for an echo that was closed before."""
 

@@ -38,7 +38,7 @@ def room_state(room: Room | None) -> dict[str, Any]:
     if room is None:
         return {
             "wanted": "idle", "state": "idle", "worker": "", "error": "", "replica_present": False,
-            "joined_at": None, "people": [],
+            "joined_at": None, "people": [], "floor": None,
         }  # fmt: skip
     people = [
         {
@@ -57,7 +57,16 @@ def room_state(room: Room | None) -> dict[str, Any]:
         "replica_present": room.replica_present,
         "joined_at": room.joined_at.isoformat() if room.joined_at else None,
         "people": people,
+        "floor": floor_of(room),
     }
+
+
+def floor_of(room: Room) -> dict[str, Any] | None:
+    """Who alone may speak, and since when; None where everybody with the role may."""
+    if room.floor_user_id is None:
+        return None
+    since = room.floor_since.isoformat() if room.floor_since else None
+    return {"name": room.floor_name, "key": room.floor_key_ref, "since": since}
 
 
 def composer(conversation: Conversation, room: Room | None) -> tuple[bool, str]:

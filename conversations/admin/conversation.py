@@ -18,6 +18,7 @@ from conversations.admin.interacting import InteractingPart
 from conversations.admin.lines import LinesPart
 from conversations.admin.page_parts import ONE
 from conversations.admin.preflight import PreflightPart
+from conversations.admin.queueing import QueueingPart
 from conversations.admin.replaying import ReplayingPart
 from conversations.admin.scripting import ScriptingPart
 from conversations.admin.speaking import SpeakingPart
@@ -55,6 +56,7 @@ def face_of(row: Conversation) -> Replica | None:
 class ConversationAdmin(  # a PagePart a concern, one a line
     InteractingPart,
     PreflightPart,
+    QueueingPart,
     ReplayingPart,
     ScriptingPart,
     LinesPart,

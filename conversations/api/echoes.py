@@ -18,8 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversations.api.conversations import plain
+from conversations.api.queueing import ChangeRequest, change
 from conversations.api.speaking import speak
-from conversations.models import Conversation, Echo, Interaction
+from conversations.models import Conversation, Echo, EchoState, Interaction
 from conversations.serializers import (
     EchoRequest,
     EchoSerializer,
@@ -39,9 +40,10 @@ from echoadmin.idempotency import idempotent
 
 WAIT = 30.0  # seconds, at most
 WAIT_PARAMETER = OpenApiParameter("wait", str, enum=["sent", "spoken"], description="Answer then, 30 s at most.")
+# What is held waits for a second person, for as long as they take: that is told at once.
 REACHED: dict[str, Callable[[Echo], bool]] = {
-    "sent": lambda echo: echo.sent_at is not None or echo.is_final,
-    "spoken": lambda echo: echo.is_final,
+    "sent": lambda echo: echo.sent_at is not None or echo.is_final or echo.state == EchoState.HELD,
+    "spoken": lambda echo: echo.is_final or echo.state == EchoState.HELD,
 }
 
 
@@ -129,11 +131,17 @@ class EchoList(View, generics.ListAPIView[Echo]):
 class EchoOne(View):
     """One echo, by its inference_id."""
 
-    roles = {"DELETE": Operator}
+    roles = {"DELETE": Operator, "PATCH": Operator}
 
     def get(self, request: Request, any_id: str, inference_id: str) -> Response:
         """As it is now."""
         return Response(echo_dict(echo_of(plain(any_id), inference_id)))
+
+    @extend_schema(request=ChangeRequest)
+    def patch(self, request: Request, any_id: str, inference_id: str) -> Response:
+        """Other words, or another place, for one that still waits; 409 `changed_meanwhile` once it does not."""
+        echo = echo_of(plain(any_id), inference_id)
+        return Response(echo_dict(change(self.actor(), echo, request.data)))
 
     def delete(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Cancels one that still waits; one that is being said can only be interrupted."""

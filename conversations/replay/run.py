@@ -86,7 +86,7 @@ class _Playing:
     def take_back(self) -> None:
         """A stop: what still waits is not said, unless the run is resumed; the line that is being said is."""
         words = "The replay was stopped before this line was said."
-        self.echoes.filter(state=EchoState.QUEUED).update(
+        self.echoes.filter(state__in=(EchoState.QUEUED, EchoState.HELD)).update(
             state=EchoState.CANCELLED, reason=TAKEN_BACK, detail=words, ended_at=timezone.now()
         )
         bells.ring_tail(self.conversation.public_id)

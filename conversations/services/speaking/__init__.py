@@ -3,7 +3,10 @@
 One file a concern, each of whose public names is to be had from here.
 """
 
+from conversations.services.speaking.approving import approve, reject
 from conversations.services.speaking.audio import PACINGS, append_audio, check_pacing, open_audio, speak_audio
+from conversations.services.speaking.changing import change, edit, move
+from conversations.services.speaking.floor import do_with_floor, hand_over, release, take
 from conversations.services.speaking.interrupting import (
     Interrupted,
     cancel,
@@ -20,14 +23,23 @@ __all__ = [
     "WAITING",
     "Interrupted",
     "append_audio",
+    "approve",
     "cancel",
+    "change",
     "check_message",
     "check_pacing",
+    "do_with_floor",
+    "edit",
+    "hand_over",
     "interrupt",
+    "move",
     "open_audio",
+    "reject",
+    "release",
     "say_again",
     "say_of",
     "send_interaction",
     "speak_audio",
     "speak_text",
+    "take",
 ]

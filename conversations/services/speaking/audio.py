@@ -33,7 +33,7 @@ def speak_audio(
     audio.check_sample_rate(sample_rate)
     check_pacing(pacing)
     check_can_speak(conversation)
-    check_place(conversation, inference_id)
+    check_place(actor, conversation, inference_id)
     clip = clips.new_clip(sample_rate)
     digest, size = hashlib.sha256(b"audio %d " % sample_rate), 0
     try:

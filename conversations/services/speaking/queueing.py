@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from conversations import bells, interactions, outbox
 from conversations.models import Conversation, Echo, EchoState, Room, Wanted
-from conversations.refusals import ConversationOver, IdTaken, NotJoined, QueueFull
+from conversations.refusals import ConversationOver, FloorTaken, IdTaken, NotJoined, QueueFull
 from echoadmin.actors import Actor
 
 WAITING = (EchoState.HELD, EchoState.QUEUED)
@@ -39,6 +39,7 @@ def queue(
             if known.body_sha256 == body and closed:
                 return known
             raise IdTaken("inference_id", f"{inference_id} was used for another echo. Use a new one for other words.")
+        check_floor(actor, place)
         check_queue(conversation)
         echo = insert(actor, conversation, place, inference_id or uuid.uuid4().hex, body, fields, closed=closed)
         ring_worker(conversation, bells.ECHO, place.worker)
@@ -66,7 +67,7 @@ def insert(
         actor=actor.name,
         api_key_ref=actor.api_key_ref or "",
         request_id=actor.request_id or "",
-        state=EchoState.QUEUED,
+        state=EchoState.HELD if actor.reviewed else EchoState.QUEUED,
         queued_at=now,
         body_sha256=body,
         closed_at=now if closed else None,
@@ -82,10 +83,22 @@ def check_can_speak(conversation: Conversation) -> None:
         raise ConversationOver("conversation", f"It is {word}; nothing can be said in it. Create a new conversation.")
 
 
-def check_place(conversation: Conversation, inference_id: str | None) -> None:
+def check_floor(actor: Actor, room: Room | outbox.Place) -> None:
+    """Raises FloorTaken where another one has the floor; a key has it as itself, not as its owner."""
+    if room.floor_user_id is None:
+        return
+    if (room.floor_user_id, room.floor_key_ref) != (actor.user_id, actor.api_key_ref or ""):
+        raise FloorTaken(
+            "conversation",
+            f"{room.floor_name} has the floor. Ask them to hand it over; a manager can take it.",
+        )
+
+
+def check_place(actor: Actor, conversation: Conversation, inference_id: str | None) -> None:
     """What would be refused in the end is refused before its samples are stored."""
-    _check_wanted(Room.objects.filter(conversation=conversation).first())
+    room = _check_wanted(Room.objects.filter(conversation=conversation).first())
     if inference_id is None or not conversation.echoes.filter(inference_id=inference_id).exists():
+        check_floor(actor, room)
         check_queue(conversation)
 
 
