@@ -3,11 +3,13 @@
 import { Bus } from "./bus.js";
 import * as composer from "./composer.js";
 import * as echoes from "./echoes.js";
+import * as floor from "./floor.js";
 import * as interactions from "./interactions.js";
 import * as lines from "./lines.js";
 import * as link from "./link.js";
 import * as log from "./log.js";
 import * as mic from "./mic.js";
+import * as queue from "./queue.js";
 import * as script from "./script.js";
 import * as stage from "./stage.js";
 import * as standing from "./standing.js";
@@ -17,6 +19,8 @@ const PARTS = [
   stage,
   log,
   echoes,
+  queue,
+  floor,
   composer,
   lines,
   mic,
