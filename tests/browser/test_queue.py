@@ -1,0 +1,75 @@
+"""Two people at one conversation: one whose lines wait for the other, and a floor that passes between them."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OPEN
+from tests.browser.test_pages import check
+from tests.browser.test_whole_way import start
+from tests.console_process import ConsoleProcess
+
+PASSWORD = "a long enough password"
+MAKE = f"""
+from django.contrib.auth.models import Group, User
+user = User.objects.create_user("ana", password={PASSWORD!r}, is_staff=True)
+user.groups.set(Group.objects.filter(name__in=["operator", "reviewed"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def ana(console: ConsoleProcess) -> str:
+    console.manage("shell", "-c", MAKE)
+    return "ana"
+
+
+def of_ana(opened: OPEN, path: str, name: str) -> Page:
+    page = opened(path, signed=False)
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"**{path}")
+    return page
+
+
+def test_lines_wait_for_a_second_person_and_the_floor_passes(opened: OPEN, ana: str) -> None:
+    page = opened()
+    start(page, "Two people")
+    expect(page.locator('[data-live="room"]')).to_have_text("joined")
+    path = page.url.split("/admin/", 1)[1]
+    other = of_ana(opened, f"/admin/{path}", ana)
+    for words in ("One.", "Two."):
+        other.get_by_label("What the replica says").fill(words)
+        other.get_by_label("What the replica says").press("Enter")
+        expect(other.locator("#queue li", has_text=words)).to_have_count(1)
+    expect(other.get_by_role("button", name="Approve")).to_have_count(0)
+    rows = page.locator("#queue li")
+    expect(rows.locator("[data-field=words]")).to_have_text(["One.", "Two."])
+    expect(rows.locator(".ea-state")).to_have_text(["held", "held"])
+    expect(page.locator("#interrupt")).to_have_text("Interrupt (cancels 2)")
+    rows.nth(1).get_by_role("button", name="Up").press("Alt+ArrowUp")
+    for each in (page, other):
+        expect(each.locator("#queue li [data-field=words]")).to_have_text(["Two.", "One."])
+    rows.nth(0).get_by_role("button", name="Edit").click()
+    rows.nth(0).get_by_label("Other words for this line").fill("Two, better.")
+    rows.nth(0).get_by_role("button", name="Save").click()
+    expect(other.locator("#queue li").nth(0)).to_contain_text("Two, better.")
+    check(page)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    rows.nth(0).get_by_role("button", name="Approve").click()
+    expect(page.locator("#echoes li", has_text="Two, better.").locator(".ea-state")).to_have_text("spoken")
+    rows.nth(0).get_by_role("button", name="Reject").click()
+    expect(other.locator("#echoes li", has_text="One.").locator(".ea-state")).to_have_text("rejected")
+    expect(other.locator("#queue li")).to_have_count(0)
+
+    other.get_by_role("button", name="Take the floor").click()
+    expect(other.locator("#floor-words")).to_contain_text("You have the floor")
+    expect(page.locator("#floor-words")).to_contain_text("ana has the floor")
+    page.get_by_role("button", name="Take over the floor").click()
+    expect(other.locator("#floor-words")).to_contain_text("admin has the floor")
+    other.get_by_label("What the replica says").fill("Me too.")
+    other.get_by_label("What the replica says").press("Enter")
+    expect(other.locator("#say-error")).to_contain_text("admin has the floor")
+    page.get_by_role("button", name="Release the floor").click()
+    expect(other.locator("#floor-words")).to_contain_text("free")
