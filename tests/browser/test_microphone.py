@@ -91,6 +91,7 @@ def messages(console: ConsoleProcess, page: Page) -> list[Any]:
 
 def likeness(heard: np.ndarray[Any, Any], file: np.ndarray[Any, Any]) -> float:
     """The highest normalised cross-correlation of `heard` with any stretch of the file as long as it."""
+    file = np.concatenate([np.zeros(audio.RATE), file])  # what is heard may begin before the file does
     size = 1 << (len(file) + len(heard)).bit_length()
     product = np.fft.irfft(np.fft.rfft(file, size) * np.conj(np.fft.rfft(heard, size)), size)[: len(file) - len(heard)]
     energy = np.concatenate([[0.0], np.cumsum(file**2)])
