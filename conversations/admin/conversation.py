@@ -25,6 +25,7 @@ from conversations.admin.speaking import SpeakingPart
 from conversations.admin.starting import StartingPart
 from conversations.admin.state import page_state
 from conversations.admin.stopping import StoppingPart, stop_context
+from conversations.admin.transcript import TranscriptPart
 from conversations.forms import NewConversationForm
 from conversations.models import Conversation
 from conversations.services import mirroring, rooms
@@ -33,16 +34,13 @@ from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
 from echoadmin.actors import Actor
 from echoadmin.form_tokens import make_once, new_token
-from echoadmin.log.models import Stream
 from echoadmin.mirror.admin import CreatedAdmin
-from echoadmin.pages import button, draw, log_address, require_role, tell
+from echoadmin.pages import button, draw, require_role, tell
 from echoadmin.read_only import Facts, address
 from echoadmin.shown import NOTHING, code, lasting, link, money, price_words, state
 from echoadmin.tavus.errors import TavusError
 from personas.models import Persona, Replica
 from personas.pictures import initials, picture
-
-TAIL = 200  # entries that the page starts with
 
 
 def face_of(row: Conversation) -> Replica | None:
@@ -63,6 +61,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
     SpeakingPart,
     StartingPart,
     StoppingPart,
+    TranscriptPart,
     CreatedAdmin,
 ):
     """Conversations: what costs money."""
@@ -161,15 +160,12 @@ class ConversationAdmin(  # a PagePart a concern, one a line
 
     def more_context(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
         face = face_of(row)
-        last_n = Stream.objects.filter(public_id=row.public_id).values_list("last_n", flat=True).first() or 0
         return super().more_context(request, row) | {
             **self.page_context(request, row),
             "live": page_state(row),
             "may_speak": may(request.user, "operator"),
             "may_manage": may(request.user, "manager"),
             "speak_token": new_token(),
-            "after": max(0, last_n - TAIL),
-            "log": log_address(conversation=row.public_id),
             "picture": picture(face),
             "initials": initials(face) if face else "",
             "documents_closed": True,

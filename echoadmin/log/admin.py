@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve, reverse
 
@@ -18,8 +18,9 @@ from echoadmin.log.pages.bars import drawing
 from echoadmin.log.pages.beside import beside
 from echoadmin.log.pages.lines import light, lines, without_noise
 from echoadmin.log.pages.timeline import timeline_context
+from echoadmin.log.peaks import peaks
 from echoadmin.log.proof import admin as _proof  # noqa: F401 - its pages
-from echoadmin.log.wav import RangeNotSatisfiable, byte_range
+from echoadmin.log.wav import RangeNotSatisfiable, Wav, byte_range
 from echoadmin.pages import button, draw, require_role, told
 from echoadmin.read_only import ReadOnlyAdmin
 from echoadmin.runs import KINDS
@@ -67,6 +68,7 @@ class EntryAdmin(ReadOnlyAdmin):
             ("<int:entry_id>/json/", "json", self.json_view),
             ("<int:entry_id>/curl/", "curl", self.curl_view),
             ("<int:entry_id>/audio/", "audio", self.audio_view),
+            ("<int:entry_id>/peaks/", "peaks", self.peaks_view),
         ]
 
     def change_view(
@@ -126,13 +128,7 @@ class EntryAdmin(ReadOnlyAdmin):
 
     def audio_view(self, request: HttpRequest, entry_id: int) -> HttpResponseBase:
         """The sound of its echo as WAV, or with ?only=message of this message alone; ranges are answered."""
-        require_role(request, "auditor", "hear what was said")
-        try:
-            wav = opened.sound(self._entry(str(entry_id)), whole=request.GET.get("only") != "message")
-        except Clip.DoesNotExist:
-            wav = None
-        if wav is None or not wav.nbytes:
-            raise Http404(f"Entry {entry_id} has no sound here: it never had, or its samples were erased.")
+        wav = self._sound(request, entry_id)
         try:
             asked = byte_range(request.META.get("HTTP_RANGE"), wav.size)
         except RangeNotSatisfiable:
@@ -142,6 +138,21 @@ class EntryAdmin(ReadOnlyAdmin):
         if asked:
             headers["Content-Range"] = f"bytes {first}-{stop - 1}/{wav.size}"
         return streamed(request, wav.blocks(first, stop), 206 if asked else 200, headers)
+
+    def peaks_view(self, request: HttpRequest, entry_id: int) -> HttpResponse:
+        """The waveform of what `audio/` gives: seconds, and 0 to 100 a bar."""
+        wav = self._sound(request, entry_id)
+        return JsonResponse({"seconds": wav.seconds, "peaks": peaks(wav)})
+
+    def _sound(self, request: HttpRequest, entry_id: int) -> Wav:
+        require_role(request, "auditor", "hear what was said")
+        try:
+            wav = opened.sound(self._entry(str(entry_id)), whole=request.GET.get("only") != "message")
+        except Clip.DoesNotExist:
+            wav = None
+        if wav is None or not wav.nbytes:
+            raise Http404(f"Entry {entry_id} has no sound here: it never had, or its samples were erased.")
+        return wav
 
     # what the page's buttons do
 

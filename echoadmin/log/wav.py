@@ -31,6 +31,11 @@ class Wav:
         """Bytes of the whole file."""
         return HEADER_BYTES + self.nbytes
 
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return self.nbytes / 2 / self.sample_rate
+
     def blocks(self, first: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The file's bytes from `first` up to `stop`, in blocks of at most 256 KB."""
         stop = self.size if stop is None else min(stop, self.size)

@@ -72,7 +72,7 @@ def test_a_conversations_page_is_accessible_and_fits_a_phone(opened: OPEN) -> No
     page.locator("#say-text").fill("Hello.")
     page.locator("#say-text").press("Enter")
     page.locator("#echoes li").first.wait_for()
-    page.locator("#log li:not(.ea-noise)").first.wait_for()
+    page.locator("#log > [data-n]").first.wait_for()
     check(page)
 
 

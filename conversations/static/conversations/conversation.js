@@ -7,17 +7,17 @@ import * as floor from "./floor.js";
 import * as interactions from "./interactions.js";
 import * as lines from "./lines.js";
 import * as link from "./link.js";
-import * as log from "./log.js";
 import * as mic from "./mic.js";
 import * as queue from "./queue.js";
 import * as script from "./script.js";
 import * as stage from "./stage.js";
 import * as standing from "./standing.js";
+import * as transcript from "./transcript/transcript.js";
 
 const PARTS = [
   standing,
   stage,
-  log,
+  transcript,
   echoes,
   queue,
   floor,

@@ -9,7 +9,8 @@ export function openInPlace(list, text = "") {
   for (const row of list.querySelectorAll("details[open]")) fill(row, text);
 }
 
-async function fill(row, text) {
+/** Puts what `row.dataset.opened` answers into `row`, once. */
+export async function fill(row, text = "") {
   if (row.dataset.filled) return;
   row.dataset.filled = "yes";
   const holder = document.createElement("div");

@@ -1,0 +1,320 @@
+// The transcript with the log inside: the newest at the bottom, drawn a frame at a time, and no more of it than one can read.
+
+import { copyOnClick } from "../../log/copying.js";
+import { Filters } from "./filters.js";
+import { Folding } from "./folding.js";
+import { Keys } from "./keys.js";
+import { fillRow, makeRow, toggleRow } from "./row.js";
+import { isNoise } from "./words.js";
+
+const A_FRAME = 40; // entries that are drawn in one frame
+const MOST_ROWS = 400; // above it the oldest rows go, while the newest are followed
+const FEWER_ROWS = 300;
+const MOST_READ = 1500; // rows that may be there while one reads in earlier times
+const MOST_WAITING = 2000; // entries that wait while nobody looks; of more, the oldest are told as missed
+const MOST_ECHOES = 1000;
+const NEAR_END = 24; // pixels from the end that still count as the end
+
+export function start(bus, root) {
+  const transcript = new Transcript(bus, root);
+  bus.on("entry", (entry) => transcript.take(entry));
+  bus.on("missed", (missed) => transcript.miss(missed));
+  bus.on("echo", (echo) => transcript.know(echo));
+  bus.on("link", (link) => transcript.tellLink(link));
+}
+
+class Transcript {
+  constructor(bus, page) {
+    this.bus = bus;
+    this.page = page;
+    this.part = page.querySelector(".ea-live-transcript");
+    const find = (id) => page.querySelector(`#log-${id}`);
+    Object.assign(this, { list: page.querySelector("#log"), scroll: find("scroll"), chip: find("live"), pill: find("new"), button: find("pause") });
+    Object.assign(this, { older: find("older"), count: find("noise-count"), nothing: find("nothing"), refused: find("refused"), spoken: find("spoken") });
+    this.filters = new Filters(this.part, () => this.reload());
+    this.folding = new Folding(this.filters);
+    this.keys = new Keys(this.list);
+    this.echoes = new Map();
+    this.pending = []; // entries, and what was missed, that are not drawn yet
+    this.noise = 0;
+    this.asked = 0; // reads of pages: an answer that a later one overtook is not shown
+    this.isPaused = this.isAway = false; // by its button; because one reads further up
+    this.listen();
+    this.show(JSON.parse(document.getElementById("conversation-transcript").textContent));
+  }
+
+  listen() {
+    this.list.addEventListener("click", (event) => this.press(event));
+    copyOnClick(this.list);
+    this.button.addEventListener("click", () => this.pause(!this.isPaused));
+    this.pill.addEventListener("click", () => this.resume());
+    this.older.addEventListener("click", () => this.readEarlier());
+    this.scroll.addEventListener("scroll", () => this.moved(), { passive: true });
+    this.nothing.querySelector("a").addEventListener("click", (event) => {
+      event.preventDefault();
+      this.filters.clear();
+    });
+    new ResizeObserver(() => this.follows && this.toEnd()).observe(this.scroll);
+    document.addEventListener("visibilitychange", () => this.plan());
+  }
+
+  get follows() {
+    return !this.isPaused && !this.isAway && !this.isCut;
+  }
+
+  tellLink({ words, isLive }) {
+    this.chip.textContent = words;
+    this.chip.dataset.state = isLive ? "live" : words === "away" ? "away" : "waiting";
+  }
+
+  // what comes
+
+  take(entry) {
+    if (isNoise(entry)) this.count.textContent = `(${++this.noise})`;
+    if (!this.filters.wants(entry)) return;
+    this.pending.push(entry);
+    if (this.pending.length > MOST_WAITING) this.leaveOut();
+    this.plan();
+  }
+
+  miss(missed) {
+    this.pending.push({ missed });
+    this.plan();
+  }
+
+  /** So many wait that the oldest of them are told as missed: they are read from the log when they are asked for. */
+  leaveOut() {
+    const [first] = this.pending;
+    const after = first.missed ? first.missed.after : first.n - 1;
+    const left = this.pending.splice(0, MOST_WAITING / 2);
+    const until = left.at(-1).missed?.until ?? left.at(-1).n;
+    this.pending.unshift({ missed: { after, until, count: until - after } });
+  }
+
+  know(echo) {
+    const known = this.echoes.get(echo.id);
+    if (known && reached(echo) < reached(known)) return; // a push may overtake a look
+    this.echoes.delete(echo.id);
+    this.echoes.set(echo.id, echo);
+    if (this.echoes.size > MOST_ECHOES) this.echoes.delete(this.echoes.keys().next().value);
+    const row = this.folding.lineOfEcho(echo.id)?.row;
+    if (row) fillRow(this.page, row, echo);
+  }
+
+  // what is drawn
+
+  plan() {
+    if (!this.follows) return this.tellNew();
+    if (this.frame || document.hidden || !this.pending.length) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      if (!this.follows) return this.tellNew();
+      this.draw(this.pending.splice(0, A_FRAME));
+      this.plan();
+    });
+  }
+
+  draw(entries) {
+    const made = document.createDocumentFragment();
+    const changed = new Set();
+    for (const entry of entries) {
+      if (entry.missed) {
+        made.append(this.missedRow(entry.missed));
+        continue;
+      }
+      const { line, isNew } = this.folding.add(entry);
+      if (isNew) made.append(this.row(line));
+      else changed.add(line);
+    }
+    for (const line of changed) fillRow(this.page, line.row, this.echoes.get(line.echo));
+    this.list.append(made);
+    if (this.follows) {
+      if (this.list.childElementCount > MOST_ROWS) this.trim();
+      this.toEnd();
+    }
+    this.tellWhatIs();
+  }
+
+  row(line) {
+    line.row = makeRow(this.page, line, this.echoes.get(line.echo));
+    if (line.shape === "heard" && !this.isFilling) this.spoken.textContent = line.row.querySelector(".ea-turn-head").textContent;
+    return line.row;
+  }
+
+  trim() {
+    while (this.list.childElementCount > FEWER_ROWS) this.drop(this.list.firstElementChild);
+    this.older.hidden = false;
+  }
+
+  drop(row) {
+    if (row.line) this.folding.forget(row.line);
+    this.keys.leave(row);
+    row.remove();
+  }
+
+  toEnd() {
+    this.scroll.scrollTop = this.scroll.scrollHeight;
+  }
+
+  tellWhatIs() {
+    this.nothing.hidden = this.list.childElementCount > 0;
+    this.nothing.lastElementChild.hidden = !this.filters.query.replace("view=log", "");
+    this.keys.begin();
+  }
+
+  // one stops to read, and goes on
+
+  moved() {
+    const rest = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
+    const isAway = rest > NEAR_END;
+    if (isAway === this.isAway) return;
+    this.isAway = isAway;
+    this.plan();
+  }
+
+  pause(isPaused) {
+    if (!isPaused) return this.resume();
+    this.isPaused = true;
+    this.tellPause();
+  }
+
+  /** Goes on with the newest, and draws all that came meanwhile. */
+  resume() {
+    this.isPaused = this.isAway = false;
+    this.tellPause();
+    if (this.isCut) return void this.reload();
+    this.tellNew();
+    this.toEnd();
+    this.plan();
+  }
+
+  tellPause() {
+    this.button.setAttribute("aria-pressed", String(this.isPaused));
+    this.button.textContent = this.isPaused ? "Resume" : "Pause";
+  }
+
+  tellNew() {
+    const keys = new Set();
+    for (const one of this.pending) {
+      const key = one.missed ? one : (this.folding.keyOf(one) ?? one);
+      if (!this.folding.byKey.has(key)) keys.add(key);
+    }
+    this.pill.hidden = this.follows || keys.size === 0;
+    if (!this.pill.hidden) this.pill.textContent = `${keys.size.toLocaleString()} new`;
+  }
+
+  // pages of the log
+
+  async reload() {
+    const page = await this.read({});
+    if (!page) return;
+    this.isCut = this.isPaused = this.isAway = false;
+    this.tellPause();
+    for (const row of [...this.list.children]) this.drop(row);
+    this.folding.clear();
+    this.show(page);
+  }
+
+  show({ entries, echoes, more, refused }) {
+    this.tellRefused(refused);
+    const last = entries.at(-1)?.n ?? 0;
+    this.pending = this.pending.filter((one) => this.filters.wants(one) && one.n > last);
+    for (const echo of echoes) this.know(echo);
+    this.isFilling = true;
+    this.draw(entries);
+    this.isFilling = false;
+    this.older.hidden = !more;
+    this.tellNew();
+    this.plan();
+  }
+
+  async readEarlier() {
+    const first = [...this.list.children].find((row) => row.line)?.line.first;
+    this.older.disabled = true;
+    const page = await this.read(first ? { before: first } : {});
+    this.older.disabled = false;
+    if (!page) return;
+    for (const echo of page.echoes) this.know(echo);
+    this.older.hidden = !page.more;
+    const height = this.scroll.scrollHeight - this.scroll.scrollTop;
+    this.putBefore(page.entries, this.list.firstElementChild);
+    this.scroll.scrollTop = this.scroll.scrollHeight - height;
+    while (this.list.childElementCount > MOST_READ) {
+      this.drop(this.list.lastElementChild);
+      this.isCut = true;
+    }
+    this.moved();
+  }
+
+  /** Earlier entries before `place`; the rows of echoes that go on after it move up to where they began. */
+  putBefore(entries, place) {
+    const earlier = new Folding(this.filters);
+    const lines = entries.map((entry) => earlier.add(entry)).filter(({ isNew }) => isNew).map(({ line }) => line);
+    const known = new Map(this.folding.byKey);
+    this.folding.prepend(earlier);
+    for (const line of lines) {
+      const later = line.key ? known.get(line.key) : null;
+      const row = later?.row ?? this.row(line);
+      this.list.insertBefore(row, place === row ? row.nextSibling : place);
+      fillRow(this.page, row, this.echoes.get(line.echo));
+    }
+    this.tellWhatIs();
+  }
+
+  missedRow(missed) {
+    const row = document.createElement("li");
+    row.className = "ea-live-missed";
+    const words = document.createElement("span");
+    words.textContent = `${missed.count.toLocaleString()} missed`;
+    const load = document.createElement("button");
+    load.type = "button";
+    load.className = "ea-button ea-small-button";
+    load.textContent = "Load";
+    load.addEventListener("click", () => this.load(row, load, missed));
+    row.append(words, load);
+    return row;
+  }
+
+  /** Puts the newest of the missed entries where they belong; what is left of them is told again. */
+  async load(row, button, { after, until }) {
+    button.disabled = true;
+    const page = await this.read({ after, before: until + 1 });
+    button.disabled = false;
+    if (!page) return;
+    for (const echo of page.echoes) this.know(echo);
+    const rest = page.more ? this.missedRow({ after, until: page.entries[0].n - 1, count: page.entries[0].n - 1 - after }) : null;
+    if (rest) this.list.insertBefore(rest, row);
+    this.putBefore(page.entries, row);
+    row.remove();
+  }
+
+  /** A page of the log with the filters of now; null when it did not come, or was overtaken. */
+  async read(bounds) {
+    const mine = ++this.asked;
+    const query = new URLSearchParams(this.filters.query);
+    for (const [name, value] of Object.entries(bounds)) query.set(name, value);
+    const answer = await fetch(`${this.page.dataset.base}transcript/?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);
+    const page = answer && !answer.redirected ? await answer.json().catch(() => null) : null;
+    if (mine !== this.asked) return null;
+    if (answer?.ok && page) return page;
+    this.tellRefused(page?.refused ?? (answer?.redirected ? "You are signed out. Reload the page to sign in again." : "The console did not answer. Try again."));
+    return null;
+  }
+
+  tellRefused(words) {
+    this.refused.hidden = !words;
+    this.refused.textContent = words ?? "";
+  }
+
+  press({ target }) {
+    const head = target.closest(".ea-turn-head");
+    if (!head || target.closest("a") || String(getSelection())) return;
+    const row = head.parentElement;
+    this.keys.turn(row);
+    toggleRow(this.page, this.bus, row, this.echoes.get(row.line.echo));
+  }
+}
+
+function reached(echo) {
+  return Object.values(echo.times ?? {}).filter(Boolean).length;
+}
