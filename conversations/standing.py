@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from conversations.models import Conversation, Room
+from django.utils import timezone
+
+from conversations.models import Conversation, Room, RoomState
+from conversations.services.ending import Ending, ending
 from echoadmin.shown import money
 
 
@@ -14,17 +17,20 @@ def room_of(conversation: Conversation) -> Room | None:
 
 
 def standing(conversation: Conversation) -> dict[str, Any]:
-    """State, time, money, room, and whether and why not something can be said."""
+    """State, time, money, room, what will end it by itself, and whether and why not something can be said.
+
+    `now` is this console's clock: who shows how long something lasts counts from it.
+    """
     room = room_of(conversation)
     can_speak, hint = composer(conversation, room)
-    left = None
-    if conversation.is_active and conversation.max_call_duration:
-        left = max(0, conversation.max_call_duration - conversation.seconds)
+    next_end, now = ending(conversation, room), timezone.now()
     return {
+        "now": now.isoformat(),
         "state": conversation.status if conversation.state == "live" else conversation.state,
         "is_active": conversation.is_active,
         "seconds": conversation.seconds,
-        "seconds_left": left,
+        "seconds_left": max(0, round((next_end.at - now).total_seconds())) if next_end else None,
+        "ending": _ending(next_end),
         "cost": money(conversation.cost),
         "ended_reason": conversation.ended_reason,
         "room": room_state(room),
@@ -33,22 +39,20 @@ def standing(conversation: Conversation) -> dict[str, Any]:
     }
 
 
+def _ending(found: Ending | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    words = {"because": found.because, "provided": found.provided}
+    return {"limit": found.limit, "at": found.at.isoformat(), **words}
+
+
 def room_state(room: Room | None) -> dict[str, Any]:
-    """The room; `people` without us."""
+    """The room; `people` are those in it, this console's worker (`is_us`) among them."""
     if room is None:
         return {
             "wanted": "idle", "state": "idle", "worker": "", "error": "", "replica_present": False,
             "joined_at": None, "people": [], "floor": None,
         }  # fmt: skip
-    people = [
-        {
-            "name": str(one.get("name") or "no name"),
-            "is_replica": bool(one.get("is_replica")),
-            "joined_at": one.get("joined_at"),
-        }
-        for one in room.participants
-        if isinstance(one, dict) and not one.get("is_us")
-    ]
     return {
         "wanted": room.wanted,
         "state": room.state,
@@ -56,9 +60,28 @@ def room_state(room: Room | None) -> dict[str, Any]:
         "error": room.error,
         "replica_present": room.replica_present,
         "joined_at": room.joined_at.isoformat() if room.joined_at else None,
-        "people": people,
+        "people": people_of(room),
         "floor": floor_of(room),
     }
+
+
+def people_of(room: Room) -> list[dict[str, Any]]:
+    """Who is in the room, the replica first; `joined_at` is None where Daily did not tell it."""
+    others = [one for one in room.participants if isinstance(one, dict) and not one.get("is_us")]
+    people = [
+        {
+            "name": str(one.get("name") or "no name"),
+            "is_replica": bool(one.get("is_replica")),
+            "is_us": False,
+            "joined_at": one.get("joined_at"),
+        }
+        for one in sorted(others, key=lambda one: not one.get("is_replica"))
+    ]
+    if room.state == RoomState.JOINED and room.worker is not None:  # Daily's list has us only now and then
+        since = room.joined_at.isoformat() if room.joined_at else None
+        us = {"name": f"echoadmin/{room.worker.name}", "is_replica": False, "is_us": True, "joined_at": since}
+        people.append(us)
+    return people
 
 
 def floor_of(room: Room) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -24,6 +24,23 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
+PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=()"
+
+
+def content_security_policy(frames: Sequence[str] = ()) -> str:
+    """The policy of a page that may frame these sources besides; without any it is every page's."""
+    return "; ".join([CONTENT_SECURITY_POLICY, *([f"frame-src {' '.join(frames)}"] if frames else [])])
+
+
+def permissions_policy(frames: Sequence[str] = (), *, microphone: bool = False) -> str:
+    """The permissions of a page that may listen itself, and whose frames may ask for a camera and a microphone.
+
+    A frame can be given only what its page has: where frames may ask, so may the page (W3C Permissions Policy, 5.7).
+    """
+    framed = " ".join(["self", *(f'"{source}"' for source in frames)]) if frames else ""
+    listens = framed or ("self" if microphone else "")
+    return f"camera=({framed}), microphone=({listens}), geolocation=()"
+
 
 def security_headers(
     get_response: Callable[[HttpRequest], HttpResponseBase],
@@ -33,7 +50,7 @@ def security_headers(
     def answer(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -56,6 +56,9 @@ DAILY_PROXY_URL = env.url("DAILY_PROXY_URL", f"https://localhost:{TWIN_DAILY_POR
 DAILY_CA_FILE = env.text("DAILY_CA_FILE", str(DATA / "twin" / "ca.pem") if SANDBOX else "")
 DAILY_SDK_TRACE = env.flag("DAILY_SDK_TRACE")  # see conversations.rooms.sdk_trace
 DAILY_DOMAINS = env.words("DAILY_DOMAINS", ("daily.co",))
+# What the stage of a conversation's page is drawn with, and what that page may frame: nothing of the twin's rooms.
+STAGE_TEMPLATE = "sandbox/stage.html" if SANDBOX else "conversations/parts/live/frame.html"
+FRAME_SOURCES = [] if SANDBOX else [f"https://{at}{domain}" for domain in DAILY_DOMAINS for at in ("", "*.")]
 # What `serve` runs beside the console: the twin, unless the sandbox's upstream lies elsewhere.
 COMPANIONS = ["echoadmin.sandbox.twin_process.TwinProcess"] if SANDBOX and not env.text("TAVUS_API_URL") else []
 

@@ -22,6 +22,7 @@ from conversations.admin.queueing import QueueingPart
 from conversations.admin.replaying import ReplayingPart
 from conversations.admin.scripting import ScriptingPart
 from conversations.admin.speaking import SpeakingPart
+from conversations.admin.staging import StagingPart
 from conversations.admin.starting import StartingPart
 from conversations.admin.state import page_state
 from conversations.admin.stopping import StoppingPart, stop_context
@@ -59,6 +60,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
     ScriptingPart,
     LinesPart,
     SpeakingPart,
+    StagingPart,
     StartingPart,
     StoppingPart,
     TranscriptPart,
@@ -149,14 +151,6 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             return code(row.upstream_replica_id)
         words = link(address(replica), replica)
         return words if row.upstream_replica_id else format_html("{} (the persona’s own)", words)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Its live page, the only one that may listen to a microphone: what is said into it, the replica says."""
-        response = super().change_view(request, object_id, form_url, extra_context)
-        response.headers["Permissions-Policy"] = "camera=(), microphone=(self), geolocation=()"
-        return response
 
     def more_context(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
         face = face_of(row)

@@ -20,7 +20,7 @@ BATCH = 200
 MOST_OPEN = 500
 NEWEST = 200  # entries that are read where there are more than were asked for
 CLOCK_EVERY = 10.0  # s between two pushes of a standing of which nothing changed but time and money
-CLOCKS = ("seconds", "seconds_left", "cost")
+CLOCKS = ("now", "seconds", "seconds_left", "cost")
 
 
 class ConversationTail:

@@ -35,7 +35,8 @@ async def leave(room: LiveRoom) -> None:
     await room.drop_link()
     await room.desk.write(
         [room.log.draft("left", {"reason": room.closing}), *room.doubts()],
-        partial(claims.release, room.tenure, state=RoomState.IDLE),
+        # From here Tavus counts the time that it leaves an empty room.
+        partial(claims.release, room.tenure, state=RoomState.IDLE, last_seen_at=timezone.now()),
     )
 
 

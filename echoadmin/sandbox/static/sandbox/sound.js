@@ -1,0 +1,79 @@
+// The sound of what is said, from the console's own WAV of it: off until it is asked for, as browsers want it.
+
+const LATE = 0.7; // s: who comes later than this hears on from where the replica is
+
+const HINT = {
+  off: "Audio is heard as it was sent. Text has no sound here: Tavus makes it.",
+  on: "On. Audio is heard as it was sent; what is still being recorded, when it is whole. Text has no sound here: Tavus makes it.",
+  refused: "The browser did not let it play. Press Sound on again.",
+  gone: "This one's sound is not there: its samples were erased, or the console did not answer.",
+};
+
+export class Sound {
+  /** sounds: the address beneath which an echo's sound is. */
+  constructor(sounds, audio, button, hint) {
+    Object.assign(this, { sounds, audio, button, hint });
+    this.isOn = false;
+    this.playing = ""; // an inference_id
+    this.speaking = null;
+    this.ahead = 0; // ms that the console's clock is ahead of this browser's
+    button.addEventListener("click", () => this.turn(!this.isOn));
+    audio.addEventListener("error", () => this.playing && this.tell("gone"));
+  }
+
+  clock(now) {
+    this.ahead = Date.parse(now) - Date.now();
+  }
+
+  turn(isOn) {
+    this.isOn = isOn;
+    this.button.setAttribute("aria-pressed", String(isOn));
+    this.button.textContent = isOn ? "Sound off" : "Sound on";
+    this.tell(isOn ? "on" : "off");
+    if (isOn) this.follow();
+    else this.stop();
+  }
+
+  /** An echo changed, and this is what is being said now (null: nothing). */
+  take(echo, speaking) {
+    this.speaking = speaking;
+    const isThis = echo.inference_id === this.playing;
+    if (isThis && !["speaking", "spoken"].includes(echo.state)) this.stop(); // one that was spoken runs out by itself
+    if (this.isOn) this.follow();
+  }
+
+  follow() {
+    const echo = this.speaking;
+    if (!echo || echo.inference_id === this.playing) return;
+    if (this.playing) this.stop();
+    if (echo.modality !== "audio" || !echo.closed_at) return;
+    const late = (Date.now() + this.ahead - Date.parse(echo.times.speaking)) / 1000;
+    this.playing = echo.inference_id;
+    this.audio.src = `${this.sounds}${encodeURIComponent(echo.inference_id)}/audio/`;
+    this.audio.currentTime = late > LATE && !this.wasRecorded(echo) ? Math.min(late, echo.seconds) : 0;
+    this.audio.play().then(
+      () => this.tell("on"),
+      (error) => error.name === "NotAllowedError" && this.refuse(),
+    );
+  }
+
+  /** Whether its end came after it was begun to be said: then it is heard from its beginning. */
+  wasRecorded(echo) {
+    return Date.parse(echo.closed_at) > Date.parse(echo.times.speaking);
+  }
+
+  stop() {
+    this.playing = "";
+    this.audio.pause();
+    this.audio.removeAttribute("src");
+  }
+
+  refuse() {
+    this.turn(false);
+    this.tell("refused");
+  }
+
+  tell(what) {
+    if (this.hint.textContent !== HINT[what]) this.hint.textContent = HINT[what];
+  }
+}
