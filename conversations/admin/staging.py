@@ -47,6 +47,4 @@ class StagingPart(PagePart):
         def do() -> dict[str, Any]:
             return {"address": watching.room_address(actor=actor(request), conversation=row)}
 
-        response = self.answer(request, row, do)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return self.answer(request, row, do)  # with the admin's own no-store

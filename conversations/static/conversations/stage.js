@@ -63,7 +63,7 @@ function row(one, room) {
   long.dataset.since = one.joined_at;
   const times = document.createElement("span");
   times.className = "ea-person-times";
-  times.append("since ", since, " ", long);
+  times.append(long, " · since ", since);
   item.append(times);
   return item;
 }

@@ -3,10 +3,10 @@
 const LATE = 0.7; // s: who comes later than this hears on from where the replica is
 
 const HINT = {
-  off: "Audio is heard as it was sent. Text has no sound here: Tavus makes it.",
-  on: "On. Audio is heard as it was sent; what is still being recorded, when it is whole. Text has no sound here: Tavus makes it.",
-  refused: "The browser did not let it play. Press Sound on again.",
-  gone: "This one's sound is not there: its samples were erased, or the console did not answer.",
+  off: "Text has no sound here: Tavus makes it.",
+  on: "Audio is heard as it was sent.",
+  refused: "The browser did not let it play. Press it again.",
+  gone: "The sound of this one is not there: it was erased, or the console did not answer.",
 };
 
 export class Sound {

@@ -63,7 +63,8 @@ class Stage {
     said.textContent = words.slice(0, end);
     const here = document.createElement("span");
     this.caption.replaceChildren(said, here, words.slice(end));
-    this.caption.scrollTop = Math.max(0, here.offsetTop - this.caption.clientHeight / 2);
+    const line = parseFloat(getComputedStyle(this.caption).lineHeight);
+    this.caption.scrollTop = line * Math.max(0, Math.round(here.offsetTop / line) - 1);
   }
 }
 
