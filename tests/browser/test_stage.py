@@ -1,0 +1,296 @@
+"""The stage: who is in the room, what the replica says, drawn and heard, what will end it, and Daily's room framed."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from conversations.audio import wav_header
+from tests.browser.conftest import OPEN
+from tests.browser.test_pages import check
+from tests.browser.test_whole_way import start
+from tests.console_process import ConsoleProcess, running_console
+from tests.sdk_client import sdk_client
+from tests.twin_process import running_twin
+
+RATE = 24_000
+LONG = "A long line. " * 150  # 13 s of the twin's time, at ten times its speed
+PICTURE = "wave => wave.toDataURL()"
+FRAMES = """() => new Promise((done) => {
+    let n = 0;
+    const next = () => (++n < 15 ? requestAnimationFrame(next) : done());
+    next();
+})"""
+
+
+def tone(seconds: float) -> dict[str, object]:
+    samples = b"".join(struct.pack("<h", int(9000 * math.sin(n / 20))) for n in range(int(seconds * RATE)))
+    return {"name": "tone.wav", "mimeType": "audio/wav", "buffer": wav_header(len(samples), RATE) + samples}
+
+
+def begin(page: Page, name: str) -> None:
+    start(page, name)
+    expect(page.locator('[data-live="room-more"]')).to_contain_text("the replica is there")
+
+
+def say(page: Page, words: str) -> None:
+    page.get_by_label("What the replica says").fill(words)
+    page.get_by_label("What the replica says").press("Enter")
+
+
+def test_the_people_stand_with_their_times_and_a_guest_comes_and_goes(opened: OPEN, console: ConsoleProcess) -> None:
+    page = opened()
+    begin(page, "People")
+    people = page.locator("#people li")
+    expect(people).to_have_count(2)
+    expect(people.nth(0)).to_contain_text("(the replica)")
+    expect(people.nth(1)).to_contain_text("This console (worker ")
+    daily = f"https://localhost:{console.environment['TWIN_DAILY_PORT']}"
+    with sdk_client(daily, str(console.data / "twin" / "ca.pem")) as guest:
+        facts = page.locator(".ea-live-facts").inner_text()
+        room = re.search(r"https://tavus\.daily\.co/\S+", facts)
+        assert room is not None
+        assert guest.join(room.group(), "Ana") is None
+        row = people.filter(has_text="Ana (guest)")
+        expect(row).to_have_count(1)
+        since = row.locator("time")
+        assert re.fullmatch(r"\d{2}:\d{2}:\d{2}", since.inner_text())
+        assert since.get_attribute("title").split(" · ")[0].endswith(" UTC")
+        expect(row.locator("[data-since]")).to_have_text("for 3 s")  # it counts: it was less a moment ago
+        expect(page.locator('[data-live="room-more"]')).to_contain_text("in it: Ana")
+        guest.leave()
+        expect(row).to_have_count(0)
+    page.get_by_role("button", name="Leave").click()
+    expect(people).to_have_text(["This console is not in the room, and does not see who is."])
+
+
+def test_what_is_said_is_a_caption_and_moves_the_wave_until_it_is_interrupted(opened: OPEN) -> None:
+    page = opened()
+    begin(page, "Captions")
+    caption, wave = page.locator(".ea-caption"), page.locator(".ea-wave")
+    expect(caption).to_have_text("Silent.")
+    flat = wave.evaluate(PICTURE)
+    say(page, LONG)
+    expect(caption).to_contain_text("A long line. A long line.")
+    expect(caption).to_have_attribute("data-speaking", "yes")
+    expect(caption.locator(".ea-said")).to_contain_text(re.compile(r"(A long line\. ){20}"))
+    page.evaluate(FRAMES)
+    moving = wave.evaluate(PICTURE)
+    page.evaluate(FRAMES)
+    assert wave.evaluate(PICTURE) not in (moving, flat)
+    page.reload()  # who comes in the middle sees it too
+    expect(caption).to_contain_text("A long line. A long line.")
+    page.get_by_label("What the replica says").press("Escape")
+    expect(caption).to_have_text("Silent.")
+    expect(page.locator("#echoes li .ea-state").first).to_have_text("interrupted")
+    page.wait_for_function("flat => document.querySelector('.ea-wave').toDataURL() === flat", arg=flat)
+
+
+def test_the_wave_stands_still_where_motion_is_not_wanted(opened: OPEN) -> None:
+    page = opened()
+    page.emulate_media(reduced_motion="reduce")
+    begin(page, "Still")
+    wave = page.locator(".ea-wave")
+    flat = wave.evaluate(PICTURE)
+    say(page, LONG)
+    expect(page.locator(".ea-caption")).to_have_attribute("data-speaking", "yes")
+    page.wait_for_function("flat => document.querySelector('.ea-wave').toDataURL() !== flat", arg=flat)
+    first = wave.evaluate(PICTURE)
+    page.evaluate(FRAMES)
+    assert wave.evaluate(PICTURE) == first
+
+
+def test_an_audio_echo_is_heard_once_sound_is_on(opened: OPEN) -> None:
+    page = opened()
+    begin(page, "Sound")
+    asked: list[int] = []
+    page.on("response", lambda answer: asked.append(answer.status) if answer.url.endswith("/audio/") else None)
+    caption, sound = page.locator(".ea-caption"), page.locator('[data-drawn="audio"]')
+    page.locator("#say-audio").set_input_files(tone(5))
+    expect(page.locator("#echoes li .ea-state").first).to_have_text("spoken")
+    assert asked == []
+    page.get_by_role("button", name="Sound on").click()
+    expect(page.get_by_role("button", name="Sound off")).to_have_attribute("aria-pressed", "true")
+    page.locator("#say-audio").set_input_files(tone(40))
+    expect(caption).to_have_text("Audio, 40 s.")
+    page.wait_for_function("() => document.querySelector('[data-drawn=audio]').currentTime > 0.5")
+    assert sound.evaluate("sound => [sound.paused, Math.round(sound.duration), sound.error]") == [False, 40, None]
+    assert asked[0] == 206
+    page.get_by_label("What the replica says").press("Escape")
+    expect(page.locator("#echoes li .ea-state").first).to_have_text("interrupted")
+    page.wait_for_function("() => document.querySelector('[data-drawn=audio]').paused")
+    before = len(asked)
+    say(page, "A text has no sound.")
+    expect(page.locator("#echoes li .ea-state").first).to_have_text("spoken")
+    assert sound.evaluate("sound => sound.paused")
+    page.get_by_role("button", name="Sound off").click()
+    page.locator("#say-audio").set_input_files(tone(5))
+    expect(page.locator("#echoes li .ea-state").first).to_have_text("spoken")
+    assert len(asked) == before
+
+
+def test_what_will_end_it_and_when(opened: OPEN) -> None:
+    page = opened()
+    begin(page, "Endings")
+    words = page.locator('[data-live="left"]')
+    expect(words).to_have_text(re.compile(r"ends by itself in 59:\d\d: its longest time"))
+    assert words.get_attribute("title").endswith(" UTC")
+    first = words.inner_text()
+    expect(words).not_to_have_text(first)  # it counts down
+    page.get_by_role("button", name="Leave").click()
+    expect(words).to_have_text(
+        re.compile(r"ends by itself in 1:[45]\d if nobody else is in the room: this console left it")
+    )
+    page.get_by_role("button", name="End…").click()
+    page.get_by_role("button", name="End it now").click()
+    expect(page.locator('[data-live="state"]')).to_have_text("ended")
+    expect(words).to_have_text("")
+
+
+def test_the_stage_is_accessible_while_the_replica_speaks(opened: OPEN) -> None:
+    page = opened()
+    begin(page, "Accessible stage")
+    say(page, LONG)
+    expect(page.locator(".ea-caption .ea-said")).to_be_visible()
+    check(page)
+
+
+# --- the Daily room in a frame: a console in live mode, with the twin for both vendors -------------------------------
+
+FRAMED = """<!doctype html><h1>room</h1><script>
+    const policy = document.featurePolicy;
+    const may = (name) => policy.allowsFeature(name);
+    const features = ["camera", "microphone", "autoplay", "display-capture"].filter(may);
+    fetch("/seen", {method: "POST", body: JSON.stringify({features, referrer: document.referrer})});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
+    """A console as people run it against Tavus, but for where Tavus and Daily are."""
+    folder = tmp_path_factory.mktemp("live")
+    with running_twin(folder / "twin", speed=10) as twin:
+        vendors = {"TAVUS_API_URL": twin.url, "DAILY_PROXY_URL": twin.daily_url, "DAILY_CA_FILE": twin.ca_file}
+        with running_console(
+            folder / "console", twin=twin, ECHOADMIN_MODE="live", TAVUS_API_KEY="tvsk-live", **vendors
+        ) as console:
+            yield console
+
+
+def private_conversation(console: ConsoleProcess) -> str:
+    """Its id: a room that only a meeting token opens, made over REST and joined."""
+    body = {"persona_id": "pipecat0", "require_auth": True, "join": True}
+    headers = {"Authorization": f"Bearer {console.api_key()}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{console.url}/api/v1/conversations/", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return str(json.loads(answer.read())["id"])
+
+
+class Daily:
+    """What stands at https://tavus.daily.co for the browser: a page that tells what it may."""
+
+    def __init__(self, page: Page) -> None:
+        self.addresses: list[str] = []
+        self.told: list[dict[str, object]] = []
+        page.context.route(re.compile(r"^https://([\w-]+\.)*(daily\.co|evil\.example)/"), self.answer)
+
+    def answer(self, route: Route) -> None:
+        if route.request.url.endswith("/seen"):
+            self.told.append(json.loads(route.request.post_data or "{}"))
+            route.fulfill(status=204)
+            return
+        self.addresses.append(route.request.url)
+        route.fulfill(content_type="text/html", body=FRAMED)
+
+
+@pytest.fixture
+def watcher(browser: Browser, live: ConsoleProcess) -> Iterator[Page]:
+    context = browser.new_context(base_url=live.url)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto("/admin/")
+    page.fill("[name=username]", live.user)
+    page.fill("[name=password]", live.password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live.url}/admin/")
+    yield page
+    context.close()
+
+
+def test_the_room_is_framed_once_it_is_asked_for_and_its_token_stands_nowhere(
+    watcher: Page, live: ConsoleProcess
+) -> None:
+    page, daily = watcher, Daily(watcher)
+    page.goto(f"/admin/conversations/conversation/{private_conversation(live)}/change/")
+    expect(page.locator('[data-live="room-more"]')).to_contain_text("the replica is there")
+    expect(page.locator("#stage")).to_contain_text("Tavus counts you as somebody in the room")
+    assert page.locator(".ea-caption").count() == 0
+    assert (page.locator("iframe").count(), daily.addresses) == (0, [])
+    steps = page.evaluate("history.length")
+
+    page.get_by_role("button", name="Watch the room").click()
+    frame = page.frame_locator('iframe[title="The Daily room"]')
+    expect(frame.get_by_role("heading")).to_have_text("room")
+    [address] = daily.addresses
+    [token] = parse_qs(urlsplit(address).query)["t"]
+    assert len(token) > 20
+    page.wait_for_function("() => document.activeElement.textContent === 'Stop watching'")
+    while not daily.told:
+        page.wait_for_timeout(20)
+    assert daily.told == [{"features": ["camera", "microphone", "autoplay", "display-capture"], "referrer": ""}]
+    assert (token in page.content(), page.evaluate("history.length")) == (False, steps)
+    watched = page.locator("#log li", has_text="room.watched")
+    watched.locator("summary").click()
+    expect(watched.locator("pre")).to_contain_text('"private": true')
+    assert token not in page.content()
+    assert token not in live.said()
+
+    page.get_by_role("button", name="Stop watching").click()
+    expect(page.locator("iframe")).to_have_count(0)
+    expect(page.get_by_role("button", name="Watch the room")).to_be_focused()
+
+
+def test_the_live_page_frames_no_other_host(watcher: Page, live: ConsoleProcess) -> None:
+    page, daily = watcher, Daily(watcher)
+    page.goto(f"/admin/conversations/conversation/{private_conversation(live)}/change/")
+    page.route("**/room-address/", lambda route: route.fulfill(json={"address": "https://evil.example/room?t=a-token"}))
+    page.evaluate(
+        "document.addEventListener('securitypolicyviolation', (e) => (window.stopped = e.effectiveDirective))"
+    )
+    page.get_by_role("button", name="Watch the room").click()
+    page.wait_for_function("() => window.stopped")
+    assert (page.evaluate("window.stopped"), daily.addresses) == ("frame-src", [])
+
+
+def test_the_frame_goes_when_the_conversation_ends_and_why_it_is_not_there_is_told(
+    watcher: Page, live: ConsoleProcess
+) -> None:
+    page = watcher
+    Daily(page)
+    page.goto(f"/admin/conversations/conversation/{private_conversation(live)}/change/")
+    page.route("**/room-address/", lambda route: route.abort())
+    page.get_by_role("button", name="Watch the room").click()
+    expect(page.locator("#stage").get_by_role("alert")).to_contain_text("The console did not answer")
+    page.unroute("**/room-address/")
+    page.get_by_role("button", name="Watch the room").click()
+    expect(page.locator("iframe")).to_have_count(1)
+    expect(page.locator("#stage").get_by_role("alert")).to_have_count(0)
+    ended = page.evaluate(
+        """async () => {
+        const root = document.getElementById("conversation");
+        const body = new FormData();
+        body.set("csrfmiddlewaretoken", root.querySelector("input[name=csrfmiddlewaretoken]").value);
+        return (await fetch(`${root.dataset.base}end/`, { method: "POST", body })).ok;
+    }"""
+    )
+    assert ended
+    expect(page.locator("iframe")).to_have_count(0)
+    expect(page.get_by_role("button", name="Watch the room")).to_be_hidden()
