@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,15 +19,29 @@ OPEN = Callable[..., Page]
 expect.set_options(timeout=30_000)  # ms; a condition is waited for, and a busy machine takes its time
 
 
+GROUPS = 2  # a browser and a console each, on a worker of its own
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these need a browser, and share one console: they stay on one worker."""
-    for item in items:
-        if "tests/browser/" in str(item.path):
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.timeout(180))
-            if chromium() is None:
-                item.add_marker(pytest.mark.skip(reason="no chromium: apt-get install chromium, or set CHROMIUM"))
+    """All of these need a browser and a console: those of a group share them, and stay on one worker."""
+    own = [item for item in items if "tests/browser/" in str(item.path)]
+    group = _groups(own)
+    for item in own:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.xdist_group(f"browser-{group[item.path]}"))
+        item.add_marker(pytest.mark.timeout(180))
+        if chromium() is None:
+            item.add_marker(pytest.mark.skip(reason="no chromium: apt-get install chromium, or set CHROMIUM"))
+
+
+def _groups(items: list[pytest.Item]) -> dict[Path, int]:
+    """The group of each file, so that each has about as many tests."""
+    tests = [0] * GROUPS
+    group: dict[Path, int] = {}
+    for path, count in Counter(item.path for item in items).most_common():
+        group[path] = tests.index(min(tests))
+        tests[group[path]] += count
+    return group
 
 
 @pytest.fixture(scope="session")
