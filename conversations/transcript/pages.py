@@ -27,6 +27,9 @@ SHOWS: dict[str, tuple[str, Q]] = {
 """What can be shown: its name in an address, its words, and which entries it is. filters.js decides the same of an
 entry that arrives."""
 
+_LOOKS = Q(kind=Kind.UPSTREAM, actor="system", event_type__startswith="GET ", is_error=False)
+"""The console's own looks at how it stands: one every now and then, and nobody asked for them."""
+
 _CHUNKS = Q(direction=Direction.OUT, clip_start__gt=0)
 _OF_A_CALL = ("method", "path", "status", "error", "seconds")  # of its message, what a row tells
 
@@ -43,7 +46,7 @@ def transcript_page(
 ) -> dict[str, Any]:
     """The newest 100 entries with `after` < n < `before`: {entries, echoes, more}.
 
-    Without heartbeats and single words unless `noise`, with the first chunk alone of an audio echo unless `every`.
+    Without heartbeats, single words and the console's own looks unless `noise`, with the first chunk alone of an audio echo unless `every`.
     `find`: what is in the words, the type or the name of who did it, in any case: within one conversation it needs no
     index, and finds what came a moment ago. Raises FilterError for an unknown `show`.
     """
@@ -51,6 +54,8 @@ def transcript_page(
         raise reader.FilterError({"show": [f"Is one of: {', '.join(name or 'nothing' for name in SHOWS)}."]})
     found = reader.filtered({"conversation": conversation.public_id})
     found = _quiet(found, noise=noise, every=every).filter(SHOWS[show][1] & _words(find))
+    if not noise and show != "calls":
+        found = found.exclude(_LOOKS)
     rows = reader.read(found, after + 1, reader.HIGHEST if before is None else before, PAGE + 1)
     entries = rows[:PAGE][::-1]
     return {

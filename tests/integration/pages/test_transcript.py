@@ -76,6 +76,14 @@ def test_a_page_has_the_newest_oldest_first_without_heartbeats_and_with_one_chun
     assert numbers(transcript_page(row, noise=True, every=True)) == [1, 2, 3, 4, 5, 6]
 
 
+def test_the_consoles_own_looks_are_shown_among_calls_alone(row: Conversation) -> None:
+    for actor, failed in (("system", False), ("ana", False), ("system", True)):
+        tell(row, "GET /v2/conversations/{id}", kind="upstream", actor=actor, is_error=failed, message={"status": 200})
+    assert numbers(transcript_page(row)) == [2, 3]
+    assert numbers(transcript_page(row, noise=True)) == [1, 2, 3]
+    assert numbers(transcript_page(row, show="calls")) == [1, 2, 3]
+
+
 def test_pages_follow_one_another_to_the_first(row: Conversation) -> None:
     for number in range(120):
         say(row, f"Line {number}.")

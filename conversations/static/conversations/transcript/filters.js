@@ -1,6 +1,6 @@
 // What of the transcript is shown, kept in the page's address: ?view=log&show=said&find=daft&noise=1.
 
-import { isChunk, isNoise, spokenIn } from "./words.js";
+import { isChunk, isLook, isNoise, spokenIn } from "./words.js";
 
 const WAIT = 300; // ms after the last key before it is looked for
 const SAID = new Set(["conversation.echo", "conversation.utterance", "conversation.interrupt", "echo.interrupt"]);
@@ -62,7 +62,7 @@ export class Filters {
 
   /** Whether an entry that arrives is among them. */
   wants(entry) {
-    if (!this.withNoise && isNoise(entry)) return false;
+    if (!this.withNoise && (isNoise(entry) || (this.show !== "calls" && isLook(entry)))) return false;
     if (!SHOWS[this.show](entry)) return false;
     const words = this.find.toLowerCase();
     return !words || [spokenIn(entry), entry.event_type, entry.actor, entry.sender_name].some((text) => text?.toLowerCase().includes(words));

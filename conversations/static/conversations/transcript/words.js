@@ -40,6 +40,11 @@ export function isNoise(entry) {
   return entry.kind === "app_message" && SINGLE_WORDS.test(entry.event_type);
 }
 
+/** Whether it is one of the console's own looks at how it stands, that nobody asked for. */
+export function isLook(entry) {
+  return entry.kind === "upstream" && entry.actor === "system" && entry.event_type.startsWith("GET ") && !entry.is_error;
+}
+
 /** Whether it is a message of an echo of audio that goes into the room. */
 export function isChunk(entry) {
   return entry.direction === "out" && entry.echo !== null && said(entry).modality === "audio";
