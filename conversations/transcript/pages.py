@@ -46,7 +46,8 @@ def transcript_page(
 ) -> dict[str, Any]:
     """The newest 100 entries with `after` < n < `before`: {entries, echoes, more}.
 
-    Without heartbeats, single words and the console's own looks unless `noise`, with the first chunk alone of an audio echo unless `every`.
+    Without heartbeats, single words and the console's own looks unless `noise`, with the first chunk alone of an audio
+    echo unless `every`.
     `find`: what is in the words, the type or the name of who did it, in any case: within one conversation it needs no
     index, and finds what came a moment ago. Raises FilterError for an unknown `show`.
     """
