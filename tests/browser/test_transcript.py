@@ -224,6 +224,8 @@ def test_earlier_times_are_read_in_order_and_what_began_there_stays_one_line(
     page.reload()
     expect(page.locator("#log-live")).to_have_text("live")
     assert page.locator("#log > li", has_text="Line 2.").count() == 0
+    send(page, console, "conversation.utterance", role="user", speech="Followed.")
+    expect(page.locator("#log > li", has_text="Followed.")).to_be_in_viewport()
     while page.locator("#log-older").is_visible():
         rows = page.locator("#log > li").count()
         page.locator("#log-scroll").evaluate(TO_TOP)
@@ -234,7 +236,7 @@ def test_earlier_times_are_read_in_order_and_what_began_there_stays_one_line(
     assert found == sorted(set(found))
     expect(page.locator('#log > [data-shape="said"]')).to_have_count(1)
     said = page.locator('#log > [data-shape="heard"] .ea-turn-words').all_inner_texts()
-    assert said == [f"Line {n}." for n in range(130)]
+    assert said == [*(f"Line {n}." for n in range(130)), "Followed."]
 
 
 def test_the_oldest_rows_go_while_the_newest_are_followed(opened: OPEN, console: ConsoleProcess) -> None:

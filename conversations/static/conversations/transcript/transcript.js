@@ -3,6 +3,7 @@
 import { copyOnClick } from "../../log/copying.js";
 import { Filters } from "./filters.js";
 import { Folding } from "./folding.js";
+import { Following } from "./following.js";
 import { Keys } from "./keys.js";
 import { fillRow, makeRow, toggleRow } from "./row.js";
 import { isNoise } from "./words.js";
@@ -13,7 +14,6 @@ const FEWER_ROWS = 300;
 const MOST_READ = 1500; // rows that may be there while one reads in earlier times
 const MOST_WAITING = 2000; // entries that wait while nobody looks; of more, the oldest are told as missed
 const MOST_ECHOES = 1000;
-const NEAR_END = 24; // pixels from the end that still count as the end
 
 export function start(bus, root) {
   const transcript = new Transcript(bus, root);
@@ -29,8 +29,10 @@ class Transcript {
     this.page = page;
     this.part = page.querySelector(".ea-live-transcript");
     const find = (id) => page.querySelector(`#log-${id}`);
-    Object.assign(this, { list: page.querySelector("#log"), scroll: find("scroll"), chip: find("live"), pill: find("new"), button: find("pause") });
-    Object.assign(this, { older: find("older"), count: find("noise-count"), nothing: find("nothing"), refused: find("refused"), spoken: find("spoken") });
+    for (const name of ["new", "older", "nothing", "refused", "spoken"]) this[name] = find(name);
+    Object.assign(this, { list: page.querySelector("#log"), chip: find("live"), count: find("noise-count") });
+    const parts = { scroll: find("scroll"), list: this.list, button: find("pause") };
+    this.following = new Following(parts, { turned: () => this.plan(), goOn: () => this.goOn() });
     this.filters = new Filters(this.part, () => this.reload());
     this.folding = new Folding(this.filters);
     this.keys = new Keys(this.list);
@@ -38,7 +40,6 @@ class Transcript {
     this.pending = []; // entries, and what was missed, that are not drawn yet
     this.noise = 0;
     this.asked = 0; // reads of pages: an answer that a later one overtook is not shown
-    this.isPaused = this.isAway = false; // by its button; because one reads further up
     this.listen();
     this.show(JSON.parse(document.getElementById("conversation-transcript").textContent));
   }
@@ -46,20 +47,13 @@ class Transcript {
   listen() {
     this.list.addEventListener("click", (event) => this.press(event));
     copyOnClick(this.list);
-    this.button.addEventListener("click", () => this.pause(!this.isPaused));
-    this.pill.addEventListener("click", () => this.resume());
+    this.new.addEventListener("click", () => this.goOn());
     this.older.addEventListener("click", () => this.readEarlier());
-    this.scroll.addEventListener("scroll", () => this.moved(), { passive: true });
     this.nothing.querySelector("a").addEventListener("click", (event) => {
       event.preventDefault();
       this.filters.clear();
     });
-    new ResizeObserver(() => this.follows && this.toEnd()).observe(this.scroll);
     document.addEventListener("visibilitychange", () => this.plan());
-  }
-
-  get follows() {
-    return !this.isPaused && !this.isAway && !this.isCut;
   }
 
   tellLink({ words, isLive }) {
@@ -104,11 +98,12 @@ class Transcript {
   // what is drawn
 
   plan() {
-    if (!this.follows) return this.tellNew();
+    if (!this.following.isOn) return this.tellNew();
+    this.new.hidden = true;
     if (this.frame || document.hidden || !this.pending.length) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      if (!this.follows) return this.tellNew();
+      if (!this.following.isOn) return this.tellNew();
       this.draw(this.pending.splice(0, A_FRAME));
       this.plan();
     });
@@ -128,9 +123,9 @@ class Transcript {
     }
     for (const line of changed) fillRow(this.page, line.row, this.echoes.get(line.echo));
     this.list.append(made);
-    if (this.follows) {
+    if (this.following.isOn) {
       if (this.list.childElementCount > MOST_ROWS) this.trim();
-      this.toEnd();
+      this.following.toEnd();
     }
     this.tellWhatIs();
   }
@@ -152,45 +147,17 @@ class Transcript {
     row.remove();
   }
 
-  toEnd() {
-    this.scroll.scrollTop = this.scroll.scrollHeight;
-  }
-
   tellWhatIs() {
     this.nothing.hidden = this.list.childElementCount > 0;
     this.nothing.lastElementChild.hidden = !this.filters.query.replace("view=log", "");
     this.keys.begin();
   }
 
-  // one stops to read, and goes on
-
-  moved() {
-    const rest = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
-    const isAway = rest > NEAR_END;
-    if (isAway === this.isAway) return;
-    this.isAway = isAway;
-    this.plan();
-  }
-
-  pause(isPaused) {
-    if (!isPaused) return this.resume();
-    this.isPaused = true;
-    this.tellPause();
-  }
-
   /** Goes on with the newest, and draws all that came meanwhile. */
-  resume() {
-    this.isPaused = this.isAway = false;
-    this.tellPause();
-    if (this.isCut) return void this.reload();
-    this.tellNew();
-    this.toEnd();
-    this.plan();
-  }
-
-  tellPause() {
-    this.button.setAttribute("aria-pressed", String(this.isPaused));
-    this.button.textContent = this.isPaused ? "Resume" : "Pause";
+  goOn() {
+    if (this.following.isCut) return void this.reload();
+    this.following.begin();
+    this.following.toEnd();
   }
 
   tellNew() {
@@ -199,8 +166,8 @@ class Transcript {
       const key = one.missed ? one : (this.folding.keyOf(one) ?? one);
       if (!this.folding.byKey.has(key)) keys.add(key);
     }
-    this.pill.hidden = this.follows || keys.size === 0;
-    if (!this.pill.hidden) this.pill.textContent = `${keys.size.toLocaleString()} new`;
+    this.new.hidden = this.following.isOn || keys.size === 0;
+    if (!this.new.hidden) this.new.textContent = `${keys.size.toLocaleString()} new`;
   }
 
   // pages of the log
@@ -208,10 +175,9 @@ class Transcript {
   async reload() {
     const page = await this.read({});
     if (!page) return;
-    this.isCut = this.isPaused = this.isAway = false;
-    this.tellPause();
     for (const row of [...this.list.children]) this.drop(row);
     this.folding.clear();
+    this.following.begin();
     this.show(page);
   }
 
@@ -236,14 +202,14 @@ class Transcript {
     if (!page) return;
     for (const echo of page.echoes) this.know(echo);
     this.older.hidden = !page.more;
-    const height = this.scroll.scrollHeight - this.scroll.scrollTop;
+    const { scroll } = this.following;
+    const below = scroll.scrollHeight - scroll.scrollTop;
     this.putBefore(page.entries, this.list.firstElementChild);
-    this.scroll.scrollTop = this.scroll.scrollHeight - height;
+    this.following.keepAt(below);
     while (this.list.childElementCount > MOST_READ) {
       this.drop(this.list.lastElementChild);
-      this.isCut = true;
+      this.following.isCut = true;
     }
-    this.moved();
   }
 
   /** Earlier entries before `place`; the rows of echoes that go on after it move up to where they began. */
