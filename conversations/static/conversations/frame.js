@@ -42,7 +42,6 @@ class Frame {
     const { origin } = new URL(address);
     this.frame = document.createElement("iframe");
     this.frame.title = "The Daily room";
-    this.frame.referrerPolicy = "no-referrer";
     // Without an origin a permission is that of `src`, and there is none.
     this.frame.allow = ALLOWED.map((one) => `${one} ${origin}`).join("; ");
     this.field("here").append(this.frame);

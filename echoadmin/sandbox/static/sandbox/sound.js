@@ -15,6 +15,7 @@ export class Sound {
     Object.assign(this, { sounds, audio, button, hint });
     this.isOn = false;
     this.playing = ""; // an inference_id
+    this.coming = ""; // of audio that is being said and is not whole yet
     this.speaking = null;
     this.ahead = 0; // ms that the console's clock is ahead of this browser's
     button.addEventListener("click", () => this.turn(!this.isOn));
@@ -39,18 +40,26 @@ export class Sound {
     this.speaking = speaking;
     const isThis = echo.inference_id === this.playing;
     if (isThis && !["speaking", "spoken"].includes(echo.state)) this.stop(); // one that was spoken runs out by itself
-    if (this.isOn) this.follow();
+    if (!this.isOn) return;
+    if (echo.inference_id === this.coming && echo.closed_at && echo.state === "spoken") this.play(echo, 0);
+    this.follow();
   }
 
   follow() {
     const echo = this.speaking;
     if (!echo || echo.inference_id === this.playing) return;
     if (this.playing) this.stop();
-    if (echo.modality !== "audio" || !echo.closed_at) return;
+    this.coming = echo.closed_at ? "" : echo.inference_id;
+    if (echo.modality !== "audio" || this.coming) return;
     const late = (Date.now() + this.ahead - Date.parse(echo.times.speaking)) / 1000;
+    this.play(echo, late > LATE && !this.wasRecorded(echo) ? Math.min(late, echo.seconds) : 0);
+  }
+
+  play(echo, from) {
     this.playing = echo.inference_id;
+    this.coming = "";
     this.audio.src = `${this.sounds}${encodeURIComponent(echo.inference_id)}/audio/`;
-    this.audio.currentTime = late > LATE && !this.wasRecorded(echo) ? Math.min(late, echo.seconds) : 0;
+    this.audio.currentTime = from;
     this.audio.play().then(
       () => this.tell("on"),
       (error) => error.name === "NotAllowedError" && this.refuse(),
@@ -63,7 +72,7 @@ export class Sound {
   }
 
   stop() {
-    this.playing = "";
+    this.playing = this.coming = "";
     this.audio.pause();
     this.audio.removeAttribute("src");
   }

@@ -74,5 +74,5 @@ function isOlder(echo, than) {
 
 function captionOf(echo) {
   if (!echo) return "Silent.";
-  return echo.text || `Audio, ${lasting(echo.seconds)}.`;
+  return echo.text || (echo.closed_at ? `Audio, ${lasting(echo.seconds)}.` : "Audio that is still coming.");
 }
