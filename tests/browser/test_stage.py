@@ -49,6 +49,20 @@ STREAM = """(seconds) => new Promise((done) => {
     };
 })"""
 
+SPOKEN_AT_ONCE = """async () => {
+    const module = document.querySelector("[data-stage-module]").dataset.stageModule;
+    const { Sound } = await import(new URL("sound.js", new URL(module, location)));
+    const [audio, button, hint] = ["audio", "button", "p"].map((name) => document.createElement(name));
+    const sound = new Sound("/nowhere/", audio, button, hint);
+    sound.turn(true);
+    const now = new Date().toISOString();
+    const echo = { inference_id: "a", modality: "audio", state: "speaking", closed_at: null, times: { speaking: now } };
+    sound.take(echo, echo);
+    const before = audio.getAttribute("src");
+    sound.take({ ...echo, state: "spoken", closed_at: now }, null);
+    return [before, audio.getAttribute("src")];
+}"""
+
 
 def tone(seconds: float) -> dict[str, object]:
     samples = b"".join(struct.pack("<h", int(9000 * math.sin(n / 20))) for n in range(int(seconds * RATE)))
@@ -167,6 +181,8 @@ def test_audio_that_is_still_coming_is_heard_from_its_beginning_once_it_is_whole
     page.evaluate("window.endStream()")
     page.wait_for_function("() => document.querySelector('[data-drawn=audio]').currentTime > 0.5")
     assert sound.evaluate("sound => Math.round(sound.duration)") == 2
+    # The console may tell that it is whole and that it was spoken at once.
+    assert page.evaluate(SPOKEN_AT_ONCE) == [None, "/nowhere/a/audio/"]
 
 
 def test_what_will_end_it_and_when(opened: OPEN) -> None:
