@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from conversations.audio import wav_header
 from tests.browser.conftest import OPEN
-from tests.browser.test_pages import check
+from tests.browser.test_pages import check, faults
 from tests.browser.test_whole_way import start
 from tests.console_process import ConsoleProcess, running_console
 from tests.sdk_client import sdk_client
@@ -301,6 +301,7 @@ def test_the_room_is_framed_once_it_is_asked_for_and_its_token_stands_nowhere(
     assert token not in page.content()
     assert token not in live.said()
 
+    assert faults(page) == []
     page.get_by_role("button", name="Stop watching").click()
     expect(page.locator("iframe")).to_have_count(0)
     expect(page.get_by_role("button", name="Watch the room")).to_be_focused()
