@@ -14,6 +14,7 @@ const SAID_BY_ROOM = {
 const SAID_BY_OPERATOR = {
   "room.join": "Join asked for",
   "room.leave": "Leave asked for",
+  "room.watched": "Room watched",
   "conversation.requested": "Conversation asked for",
   "conversation.created": "Conversation made",
   "conversation.ended": "Conversation ended",
