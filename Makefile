@@ -42,6 +42,9 @@ faults: $(INSTALLED)/requirements-dev.txt ## one row a fault of the log, Daily, 
 chaos: $(INSTALLED)/requirements-dev.txt ## kill, stop and cut off real processes at random, and compare three witnesses (docs/chaos.md)
 	@exec $(PYTHON) -m tests.acceptance.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(EMBEDDED),--embedded)
 
+screenshots: $(INSTALLED)/requirements-dev.txt ## a picture of each page, light and dark, wide and narrow, to docs/screenshots
+	@exec $(PYTHON) tests/screenshots.py
+
 # Installed again only when the file has changed. Python 3.11 is what the tests run on; any newer one will do.
 $(INSTALLED)/%: %
 	@if [ ! -x $(PYTHON) ]; then \
@@ -59,4 +62,4 @@ $(INSTALLED)/%: %
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
 
-.PHONY: help run test lint types contracts bench soak fidelity faults chaos
+.PHONY: help run test lint types contracts bench soak fidelity faults chaos screenshots
