@@ -1,4 +1,5 @@
-"""The pre-flight of the page that makes a conversation: asked for by its script, whenever persona or replica change."""
+"""The pre-flights of the pages: of the one that makes a conversation, whenever persona or replica change, and of a
+conversation's own, before its first line."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
-from conversations.admin.page_parts import PagePart
-from conversations.preflight import before_creating
+from conversations.admin.page_parts import ONE, PagePart
+from conversations.preflight import before_creating, before_speaking
+from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
 from echoadmin.pages import require_role
 
@@ -18,8 +20,18 @@ class PreflightPart(PagePart):
     """What would fail, before it is paid for."""
 
     def page_paths(self) -> list[Any]:
-        """Of no conversation: there is none yet."""
-        return [*super().page_paths(), ("preflight/", "preflight", self.preflight_view)]
+        """One of no conversation (there is none yet), one of each."""
+        return [
+            *super().page_paths(),
+            ("preflight/", "preflight", self.preflight_view),
+            (ONE + "ready/", "ready", self.ready_view),
+        ]
+
+    def ready_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """The checks before a line as JSON, by what this console knows: nobody is asked."""
+        require_role(request, "auditor", "see conversations")
+        row = self.find(request, object_id)
+        return JsonResponse({"checks": [check.facts() for check in before_speaking(row, room_of(row))]})
 
     def preflight_view(self, request: HttpRequest) -> HttpResponseBase:
         """The checks as JSON. Nothing is made: Tavus is asked by GET alone."""

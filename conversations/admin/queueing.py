@@ -7,13 +7,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 
 from conversations.admin.page_parts import ONE, PagePart
-from conversations.latency import latencies
 from conversations.models import Conversation
 from conversations.refusals import Refusal
 from conversations.serializers import echo_dict
 from conversations.services import speaking
 from conversations.standing import floor_of
 from echoadmin.accounts.acting import actor
+from echoadmin.accounts.roles import is_reviewed
 from echoadmin.pages import button
 
 
@@ -43,7 +43,7 @@ class QueueingPart(PagePart):
 
     def page_context(self, request: HttpRequest, row: Conversation) -> dict[str, Any]:
         """What the part's template shows."""
-        return super().page_context(request, row) | {"latencies": latencies(row)}
+        return super().page_context(request, row) | {"lines_wait": is_reviewed(request.user)}
 
     @button("operator", "change what waits")
     def change_echo(self, request: HttpRequest, object_id: str, inference_id: str) -> HttpResponseBase:

@@ -43,6 +43,8 @@ def test_a_line_is_saved_said_by_its_number_changed_and_taken_away(opened: OPEN)
     expect(page.locator("#line-box")).to_be_hidden()
     expect(greeting).to_have_attribute("title", "Hello. · ≈ 0.4 s")
     check(page)
+    expect(greeting).to_be_hidden()  # on a phone they are one press away
+    page.get_by_text("Saved lines and microphone").click()
     for name in ("Greeting", "From an echo"):
         page.get_by_role("button", name=f"Edit {name}").press("Enter")
         page.locator("#line-delete").press("Enter")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -66,10 +68,37 @@ def test_lines_wait_for_a_second_person_and_the_floor_passes(opened: OPEN, ana: 
     other.get_by_role("button", name="Take the floor").click()
     expect(other.locator("#floor-words")).to_contain_text("You have the floor")
     expect(page.locator("#floor-words")).to_contain_text("ana has the floor")
+    expect(page.locator("#say-hint")).to_contain_text("Take it over beside the queue")
+    expect(page.get_by_role("button", name="Say it")).to_be_disabled()
+    expect(page.locator("#interrupt")).to_be_enabled()
+    expect(other.locator("#say-hint")).to_contain_text("wait until a second person lets them be said")
     page.get_by_role("button", name="Take over the floor").click()
     expect(other.locator("#floor-words")).to_contain_text("admin has the floor")
+    expect(other.locator("#say-hint")).to_contain_text("Ask them to hand it over")
     other.get_by_label("What the replica says").fill("Me too.")
     other.get_by_label("What the replica says").press("Enter")
     expect(other.locator("#say-error")).to_contain_text("admin has the floor")
     page.get_by_role("button", name="Release the floor").click()
     expect(other.locator("#floor-words")).to_contain_text("free")
+    expect(other.get_by_role("button", name="Say it")).to_be_enabled()
+
+
+def test_what_was_said_tells_its_steps_and_where_it_came_from(opened: OPEN) -> None:
+    page = opened()
+    start(page, "Steps")
+    ready = page.locator("#ready")
+    expect(ready.locator("summary")).to_have_text("Ready: all 5 checks are green")
+    ready.locator("summary").click()
+    expect(ready).to_contain_text("The replica is in the room.")
+    page.get_by_label("What the replica says").fill("A line of the page.")
+    page.get_by_label("What the replica says").press("Enter")
+    row = page.locator("#echoes li", has_text="A line of the page.")
+    expect(row.locator(".ea-state")).to_have_text("spoken")
+    expect(row).to_contain_text(re.compile(r"admin · page.*began after \d+ ms, spoke for 0\.\d s", re.DOTALL))
+    expect(ready).to_be_hidden()
+    took = page.locator("#latencies")
+    took.locator("summary").click()
+    expect(took.locator("tbody tr")).to_have_count(4)
+    expect(took.locator("tbody td").first).to_contain_text(re.compile(r"\d (ms|s)"))
+    page.get_by_role("button", name="Leave").click()
+    expect(ready).to_contain_text("Join it: what is said goes through it.")

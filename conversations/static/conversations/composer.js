@@ -16,6 +16,7 @@ const NOT_SENT = "Not sent: the console is out of reach. What you typed stays he
 export function start(bus, root) {
   const composer = new Composer(bus, root);
   bus.on("state", (state) => composer.show(state));
+  bus.on("room", (room) => composer.showFloor(room));
   bus.on("link", (link) => composer.reach(link));
   bus.on("refused", (words) => composer.refuse(words));
 }
@@ -31,6 +32,7 @@ class Composer {
       this[name] = this.form.querySelector(`#${id}`);
     }
     this.recall = new Recall(page.dataset.id);
+    this.waits = this.form.dataset.reviewed === "yes" ? "Your lines wait until a second person lets them be said." : "";
     this.unsent = []; // { text, id } in the order in which they were typed
     this.files = new Files(bus, page, this.form, () => this.why());
     this.restore(this.recall.unsent, this.recall.draft);
@@ -47,18 +49,25 @@ class Composer {
 
   show(state) {
     this.state = state;
-    const hint = this.isAway ? AWAY : state.hint;
+    const taken = this.form ? floorWords(state.room.floor, this.page.querySelector("#waiting-part")) : "";
+    const hint = this.isAway ? AWAY : state.can_speak && taken ? taken : [state.hint, state.can_speak && this.waits].filter(Boolean).join(" ");
     if (this.hint && this.hint.textContent !== hint) this.hint.textContent = hint;
     if (!this.form) return;
-    this.canSpeak = state.can_speak;
-    for (const element of [this.button, this.file, this.stop]) element.disabled = !state.can_speak;
-    this.form.classList.toggle("ea-off", !state.can_speak);
+    this.canSpeak = state.can_speak && !taken;
+    this.stop.disabled = !state.can_speak; // whoever has the floor: an interrupt never needs it
+    for (const element of [this.button, this.file]) element.disabled = !this.canSpeak;
+    this.form.classList.toggle("ea-off", !this.canSpeak);
+  }
+
+  /** The floor changes without the rest. */
+  showFloor(room) {
+    if (this.state) this.show({ ...this.state, room });
   }
 
   /** Why nothing can be sent now, or "". */
   why() {
-    if (!this.canSpeak) return this.state?.hint ?? "The page is not ready yet.";
-    return this.isAway ? NOT_SENT : "";
+    if (this.isAway && this.state?.can_speak) return NOT_SENT;
+    return this.canSpeak ? "" : this.hint?.textContent || "The page is not ready yet.";
   }
 
   key(event) {
@@ -75,7 +84,7 @@ class Composer {
   }
 
   escape(event) {
-    if (event.key === "Escape" && !event.defaultPrevented && this.canSpeak && !document.querySelector("[popover]:popover-open")) this.interrupt();
+    if (event.key === "Escape" && !event.defaultPrevented && this.state?.can_speak && !document.querySelector("[popover]:popover-open")) this.interrupt();
   }
 
   write(text) {
@@ -177,4 +186,11 @@ class Composer {
     this.error.textContent = words;
     this.error.hidden = !words;
   }
+}
+
+/** Why one can't speak because somebody else has the floor, and the way out; "" when one can. */
+function floorWords(floor, part) {
+  if (!floor || (floor.name === part.dataset.me && !floor.key)) return "";
+  const wayOut = part.dataset.mayManage === "yes" ? "Take it over beside the queue" : "Ask them to hand it over";
+  return `${floor.name} has the floor${floor.key ? ` with the API key ${floor.key}` : ""} and alone can speak. ${wayOut}; an interrupt works all the same.`;
 }

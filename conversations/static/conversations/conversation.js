@@ -5,14 +5,17 @@ import * as composer from "./composer.js";
 import * as echoes from "./echoes.js";
 import * as floor from "./floor.js";
 import * as interactions from "./interactions.js";
+import * as latencies from "./latencies.js";
 import * as lines from "./lines.js";
 import * as link from "./link.js";
 import * as mic from "./mic.js";
 import * as queue from "./queue.js";
+import * as ready from "./ready.js";
 import * as script from "./script.js";
 import * as stage from "./stage.js";
 import * as standing from "./standing.js";
 import * as transcript from "./transcript/transcript.js";
+import * as ways from "./ways.js";
 
 const PARTS = [
   standing,
@@ -20,8 +23,11 @@ const PARTS = [
   transcript,
   echoes,
   queue,
+  latencies,
+  ready,
   floor,
   composer,
+  ways,
   lines,
   mic,
   script,

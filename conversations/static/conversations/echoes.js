@@ -1,9 +1,12 @@
 // The echoes, newest first, each with the furthest that it got.
 
 import { lasting } from "../echoadmin/times.js";
+import { older } from "./echo_order.js";
 import { post } from "./posting.js";
 
 const WAITING = ["held", "queued"];
+const WORTH_TELLING = 100; // ms
+const MOST = 100; // rows; the rest are under Echoes
 const UNDER_WAY = ["sending", "sent", "speaking"];
 
 export function start(bus, root) {
@@ -45,7 +48,13 @@ class Echoes {
     const row = this.template.content.firstElementChild.cloneNode(true);
     row.dataset.echo = id;
     this.list.prepend(row);
+    if (this.list.childElementCount > MOST) this.drop(this.list.lastElementChild);
     return row;
+  }
+
+  drop(row) {
+    this.known.delete(row.dataset.echo);
+    row.remove();
   }
 
   fill(row, echo) {
@@ -55,7 +64,7 @@ class Echoes {
     row.querySelector('[data-field="state"]').dataset.state = echo.state;
     write("state", echo.state);
     write("words", echo.text || (echo.modality === "audio" ? "Audio" : ""));
-    write("by", echo.actor ?? "");
+    write("by", [echo.actor, echo.source].filter(Boolean).join(" · "));
     write("length", echo.seconds ? `${echo.modality === "audio" ? "" : "≈ "}${lasting(echo.seconds)}` : "");
     write("steps", steps(echo.times ?? {}));
     write("why", [echo.reason, echo.detail].filter(Boolean).join(": "));
@@ -94,16 +103,16 @@ class Echoes {
   }
 }
 
-/** A push may overtake a look at the server: what has reached more times is the newer one. */
-function older(echo, before) {
-  const reached = (one) => Object.values(one.times ?? {}).filter(Boolean).length;
-  return reached(echo) < reached(before);
-}
-
+/** How long it waited, how soon the replica began after the first message left, and how long it spoke. */
 function steps(times) {
   const at = (name) => (times[name] ? Date.parse(times[name]) : null);
+  const took = (from, to) => (at(from) && at(to) ? Math.max(0, at(to) - at(from)) : null);
   const words = [];
-  if (at("speaking") && at("queued")) words.push(`began after ${lasting((at("speaking") - at("queued")) / 1000)}`);
-  if (at("spoken") && at("speaking")) words.push(`spoke for ${lasting((at("spoken") - at("speaking")) / 1000)}`);
+  const waited = took("queued", "sending");
+  if (waited > WORTH_TELLING) words.push(`waited ${lasting(waited / 1000)}`);
+  const began = took("sending", "speaking");
+  if (began !== null) words.push(`began after ${began < 1000 ? `${Math.round(began)} ms` : lasting(began / 1000)}`);
+  const spoke = took("speaking", "spoken");
+  if (spoke !== null) words.push(`spoke for ${lasting(spoke / 1000)}`);
   return words.join(", ");
 }

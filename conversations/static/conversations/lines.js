@@ -38,12 +38,12 @@ class Lines {
 
   draw(lines) {
     this.lines = lines;
-    for (const old of this.group.querySelectorAll(".ea-line")) old.remove();
+    for (const old of this.group.querySelectorAll(".ea-saved-line")) old.remove();
     this.group.prepend(...lines.map((line, at) => this.chip(line, at)));
   }
 
   chip(line, at) {
-    const chip = Object.assign(document.createElement("span"), { className: "ea-line" });
+    const chip = Object.assign(document.createElement("span"), { className: "ea-saved-line" });
     const button = (words, name, title) => {
       const made = Object.assign(document.createElement("button"), { type: "button", className: "ea-button", textContent: words, title });
       made.dataset[name] = line.id;

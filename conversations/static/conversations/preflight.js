@@ -1,5 +1,7 @@
 // Before a conversation is made: what would fail, asked for whenever what it depends on changes.
 
+import { drawn, kindOf } from "./checks.js";
+
 const REST = 350; // ms after the last change
 const panel = document.getElementById("preflight");
 const form = panel?.closest("form");
@@ -7,33 +9,6 @@ const told = panel?.querySelector("[data-preflight-told]");
 const list = panel?.querySelector("ul");
 let timer = 0;
 let asked = 0;
-
-const MARKS = { good: ["✓", "fine"], odd: ["!", "to know"], wrong: ["✕", "would fail"] };
-const kindOf = (check) => (check.ok ? "good" : check.blocks ? "wrong" : "odd");
-
-function part(tag, className, words) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = words;
-  return made;
-}
-
-function drawn(check) {
-  const row = document.createElement("li");
-  const kind = kindOf(check);
-  row.dataset.check = check.name;
-  row.dataset.kind = kind;
-  const mark = part("span", "ea-mark", MARKS[kind][0]);
-  mark.ariaHidden = "true";
-  const words = part("span", "ea-check-words", "");
-  words.append(part("span", "ea-hidden", `${MARKS[kind][1]}: `), check.words);
-  if (check.way_out) {
-    const way = check.address ? Object.assign(part("a", "ea-link", check.way_out), { href: check.address }) : part("span", "ea-small", check.way_out);
-    words.append(" ", way);
-  }
-  row.append(mark, words);
-  return row;
-}
 
 async function look() {
   const mine = ++asked;

@@ -1,6 +1,7 @@
 // The transcript with the log inside: the newest at the bottom, drawn a frame at a time, and no more of it than one can read.
 
 import { copyOnClick } from "../../log/copying.js";
+import { older } from "../echo_order.js";
 import { Filters } from "./filters.js";
 import { Folding } from "./folding.js";
 import { Following } from "./following.js";
@@ -87,7 +88,7 @@ class Transcript {
 
   know(echo) {
     const known = this.echoes.get(echo.id);
-    if (known && reached(echo) < reached(known)) return; // a push may overtake a look
+    if (known && older(echo, known)) return;
     this.echoes.delete(echo.id);
     this.echoes.set(echo.id, echo);
     if (this.echoes.size > MOST_ECHOES) this.echoes.delete(this.echoes.keys().next().value);
@@ -279,8 +280,4 @@ class Transcript {
     this.keys.turn(row);
     toggleRow(this.page, this.bus, row, this.echoes.get(row.line.echo));
   }
-}
-
-function reached(echo) {
-  return Object.values(echo.times ?? {}).filter(Boolean).length;
 }
