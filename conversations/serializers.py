@@ -111,7 +111,7 @@ class EchoSerializer(serializers.Serializer[Any]):
     closed_at = serializers.DateTimeField(allow_null=True, help_text="No more audio comes after this.")
     again_of = serializers.CharField(source="again_of.inference_id", allow_null=True, default=None)
     replay_of = serializers.IntegerField(allow_null=True)
-    revision = serializers.IntegerField(help_text="Raised by each edit.")
+    revision = serializers.IntegerField(help_text="Raised by each edit, and each time it gets another place.")
     edited_by = serializers.CharField(help_text="Who changed its words last.")
     decided_by = serializers.CharField(help_text="Who approved or rejected it, where it was held.")
     decided_at = serializers.DateTimeField(allow_null=True)

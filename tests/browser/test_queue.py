@@ -62,7 +62,10 @@ def test_lines_wait_for_a_second_person_and_the_floor_passes(opened: OPEN, ana: 
     rows.nth(0).get_by_role("button", name="Approve").click()
     expect(page.locator("#echoes li", has_text="Two, better.").locator(".ea-state")).to_have_text("spoken")
     rows.nth(0).get_by_role("button", name="Reject").click()
+    rows.nth(0).get_by_label("Why not").fill("Not in front of guests.")
+    rows.nth(0).get_by_role("button", name="Reject it").click()
     expect(other.locator("#echoes li", has_text="One.").locator(".ea-state")).to_have_text("rejected")
+    expect(other.locator("#echoes li", has_text="One.")).to_contain_text("Rejected by admin: Not in front of guests.")
     expect(other.locator("#queue li")).to_have_count(0)
 
     other.get_by_role("button", name="Take the floor").click()

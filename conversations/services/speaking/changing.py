@@ -62,7 +62,10 @@ def move(
     position: int | None = None,
     revision: int | None = None,
 ) -> Echo:
-    """Another place among those that wait: before or after another, or the place `position`, counted from 1."""
+    """Another place among those that wait: before or after another, or the place `position`, counted from 1.
+
+    All that change places with it get a new revision: a sender that had read the old first one does not get it.
+    """
     if sum(given is not None for given in (before, after, position)) != 1:
         raise Refusal("position", "Give exactly one of before, after (each an inference_id) and position (from 1).")
     with transaction.atomic():
@@ -75,7 +78,7 @@ def move(
         for one, place in zip(order, places, strict=True):
             if one.position != place:
                 own = Echo.objects.filter(pk=one.pk, state__in=WAITING)
-                if not own.update(position=place):
+                if not own.update(position=place, revision=F("revision") + 1):
                     raise changed(one)
         tell(actor, row, room, "echo.moved", place=order.index(row) + 1, of=len(order))
     row.refresh_from_db()
@@ -90,7 +93,7 @@ def locked(echo: Echo) -> tuple[Room, Echo]:
 
 
 def check_waits(echo: Echo, revision: int | None) -> None:
-    """Raises ChangedMeanwhile for one that waits no more, or has had other words since `revision`."""
+    """Raises ChangedMeanwhile for one that waits no more, or has had other words, or another place, since `revision`."""
     if echo.state not in WAITING or (revision is not None and echo.revision != revision):
         raise changed(echo)
 
@@ -117,7 +120,7 @@ def change_words(echo: Echo, words: str, actor: Actor, more: dict[str, Any]) -> 
 
 
 def changed(echo: Echo) -> ChangedMeanwhile:
-    """It waits no more, or has other words by now."""
+    """It waits no more, or has other words or another place by now."""
     if echo.state in WAITING:
         words = f"It was changed meanwhile{f' by {echo.edited_by}' if echo.edited_by else ''}. Look at it again."
     else:

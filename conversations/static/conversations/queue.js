@@ -30,7 +30,7 @@ class Queue {
     this.known.set(echo.inference_id, echo);
     const row = this.row(echo.inference_id);
     if (!WAITING.includes(echo.state)) row?.remove();
-    else this.fill(row ?? this.fresh(echo), echo);
+    else this.fill(row ?? this.fresh(echo), echo, before);
     this.order();
   }
 
@@ -45,7 +45,9 @@ class Queue {
     return row;
   }
 
-  fill(row, echo) {
+  fill(row, echo, before) {
+    const form = row.querySelector('[data-field="form"]');
+    if (before?.text === echo.text) form.dataset.revision = echo.revision; // it only moved: what is being written still fits
     const field = (name) => row.querySelector(`[data-field="${name}"]`);
     row.dataset.position = echo.position;
     field("state").dataset.state = echo.state;
@@ -83,7 +85,9 @@ class Queue {
   key(event) {
     if (event.key === "Escape" && event.target.closest("form")) {
       event.stopPropagation(); // it closes the form, and interrupts nobody
-      this.open(event.target.closest("li"), false);
+      const row = event.target.closest("li");
+      if (event.target.closest("form").dataset.field === "why") this.ask(row, false);
+      else this.open(row, false);
     }
     if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
     event.preventDefault();
@@ -93,13 +97,14 @@ class Queue {
   act(row, name) {
     if (name === "edit" || name === "close") return this.open(row, name === "edit");
     if (name === "up" || name === "down") return this.move(row, name);
+    if (name === "reject" || name === "keep") return this.ask(row, name === "reject");
     const fields = name === "cancel" ? {} : { revision: this.known.get(row.dataset.line).revision };
     return this.send(row, name, fields);
   }
 
   open(row, isOpen) {
     const echo = this.known.get(row.dataset.line);
-    const form = row.querySelector("form");
+    const form = row.querySelector('[data-field="form"]');
     form.hidden = !isOpen;
     if (!isOpen) return row.querySelector('[data-act="edit"]').focus();
     form.dataset.revision = echo.revision; // as it was seen: what somebody else writes meanwhile is not written over
@@ -107,12 +112,24 @@ class Queue {
     return form.firstElementChild.focus();
   }
 
+  /** Why it is rejected: its author reads it beside the line. */
+  ask(row, isOpen) {
+    const form = row.querySelector('[data-field="why"]');
+    form.hidden = !isOpen;
+    row.querySelector(isOpen ? '[data-field="why"] input' : '[data-act="reject"]').focus();
+  }
+
   async save(event) {
     event.preventDefault();
     const form = event.target;
     const row = form.closest("li");
+    if (form.dataset.field === "why") {
+      const { revision } = this.known.get(row.dataset.line);
+      return this.send(row, "reject", { revision, reason: form.elements.reason.value });
+    }
     const fields = { text: form.firstElementChild.value, revision: form.dataset.revision };
     if (await this.send(row, "change", fields)) this.open(row, false);
+    return null;
   }
 
   move(row, name) {
@@ -132,7 +149,7 @@ class Queue {
   }
 }
 
-/** A look at the server may be overtaken by a push: what has reached more times, or was edited more often, is newer. */
+/** A look at the server may be overtaken by a push: what has reached more times, or was edited or moved more often, is newer. */
 function older(echo, before) {
   const reached = (one) => Object.values(one.times ?? {}).filter(Boolean).length;
   return reached(echo) < reached(before) || echo.revision < before.revision;
