@@ -105,5 +105,5 @@ def composer(conversation: Conversation, room: Room | None) -> tuple[bool, str]:
     if room.state != "joined":
         return True, "The room is being joined; lines wait in the queue."
     if not room.replica_present:
-        return True, "The replica has not come yet; lines wait in the queue."
+        return True, "The replica has not joined yet: lines wait in the queue."
     return True, "Enter says it. Esc interrupts."

@@ -55,7 +55,7 @@ def test_a_replica_that_is_not_there(
     room.want()
     room.until_room(state="joined")
     echo = room.say("There you are.")
-    assert "The replica has not come yet; lines wait in the queue." in console.page(room.conversation)
+    assert "The replica has not joined yet: lines wait in the queue." in console.page(room.conversation)
     until(lambda: Echo.objects.get().is_final, "it is settled", 90)
     echo.refresh_from_db()
     assert (echo.state, echo.reason) == row.comes_to
@@ -104,7 +104,7 @@ def test_a_replica_that_was_there(
     after.refresh_from_db()
     if row.comes_to[1] == "replica_left":
         assert (after.state, after.reason) == ("failed", "replica_absent"), "nothing is said into an empty room"
-        assert "The replica has not come yet" in console.page(room.conversation)
+        assert "The replica has not joined yet" in console.page(room.conversation)
         assert len(room.words_sent()) == 1
         room.agree()
     else:

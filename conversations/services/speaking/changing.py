@@ -93,7 +93,7 @@ def locked(echo: Echo) -> tuple[Room, Echo]:
 
 
 def check_waits(echo: Echo, revision: int | None) -> None:
-    """Raises ChangedMeanwhile for one that waits no more, or has had other words, or another place, since `revision`."""
+    """Raises ChangedMeanwhile for one that waits no more, or was edited or moved since `revision`."""
     if echo.state not in WAITING or (revision is not None and echo.revision != revision):
         raise changed(echo)
 

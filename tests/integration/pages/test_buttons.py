@@ -131,7 +131,7 @@ def test_a_conversation_that_upstream_lacks_is_not_ended_silently(visitor: Visit
     ("room", "words"),
     [
         ({"wanted": "idle", "state": "idle"}, "Join the room first"),
-        ({"replica_present": False}, "The replica has not come yet"),
+        ({"replica_present": False}, "The replica has not joined yet"),
         ({"state": "lost"}, "The room is lost"),
         ({}, "Enter says it"),
     ],
