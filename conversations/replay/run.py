@@ -13,7 +13,7 @@ from django.utils import timezone
 from conversations import bells
 from conversations.models import Conversation, Echo, EchoState
 from conversations.models.echo import FINAL_STATES
-from conversations.refusals import ConversationOver, NotJoined, QueueFull, Refusal
+from conversations.refusals import ConversationOver, FloorTaken, NotJoined, QueueFull, Refusal
 from conversations.replay import dry
 from conversations.replay.asking import Replay, check
 from conversations.services import speaking
@@ -120,11 +120,11 @@ class _Playing:
         except QueueFull:
             self.held.wait(1.0)
             return False
-        except (ConversationOver, NotJoined) as refusal:
+        except (ConversationOver, NotJoined, FloorTaken) as refusal:
             self.take_back()
             result = self._result()
-            why = "The conversation ended" if isinstance(refusal, ConversationOver) else "The room was left"
-            raise Broken(f"{why} before line {at + 1} of {len(self.replay.lines)}. {_told(result)}", result) from None
+            words = f"{_why(refusal)} before line {at + 1} of {len(self.replay.lines)}. {_told(result)}"
+            raise Broken(words, result) from None
         except Refusal as refusal:
             self._fail(line.origin, refusal.message)
         return True
@@ -187,6 +187,12 @@ def _length(told: list[dict[str, Any]]) -> float:
     for one in told:
         end = max(end, one["at"]) + (0.0 if one["fails"] else one["seconds"])
     return end
+
+
+def _why(refusal: Refusal) -> str:
+    if isinstance(refusal, FloorTaken):
+        return f"{refusal.message.rstrip('.')}. It was taken"
+    return "The conversation ended" if isinstance(refusal, ConversationOver) else "The room was left"
 
 
 def _told(result: dict[str, Any]) -> str:
