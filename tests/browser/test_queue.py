@@ -15,7 +15,9 @@ from tests.console_process import ConsoleProcess
 PASSWORD = "a long enough password"
 MAKE = f"""
 from django.contrib.auth.models import Group, User
-user = User.objects.create_user("ana", password={PASSWORD!r}, is_staff=True)
+user, _ = User.objects.get_or_create(username="ana", is_staff=True)
+user.set_password({PASSWORD!r})
+user.save()
 user.groups.set(Group.objects.filter(name__in=["operator", "reviewed"]))
 """
 
