@@ -1,0 +1,87 @@
+"""Every page that the menu leads to, and the pages one link further: accessible in light and in dark, no wider than a
+phone, no inline script, no other host."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OPEN
+from tests.browser.test_pages import COLOURS, INLINE, PAGES, faults
+from tests.browser.test_transcript import live, play, say
+
+LINKS = "links => links.filter((link) => link.origin === location.origin).map((link) => link.pathname)"
+FURTHER = "#content a[href*='/change/'], #content a[href$='/add/'], #result_list a"
+LEAVES = ("logout", "jsi18n")  # no pages
+MOST_FURTHER = 2  # of one page: its first row, its form
+
+
+def own_links(page: Page, selector: str) -> list[str]:
+    found = page.locator(selector).evaluate_all(LINKS)
+    return [
+        path for path in dict.fromkeys(found) if path.startswith("/admin/") and not path.rstrip("/").endswith(LEAVES)
+    ]
+
+
+def wrong_with(page: Page, path: str) -> list[str]:
+    answer = page.goto(path)
+    assert answer is not None and answer.status == 200, f"{path}: {answer and answer.status}"
+    policy = answer.headers["content-security-policy"]
+    [scripts] = [part for part in policy.split(";") if part.strip().startswith("script-src")]
+    found = [f"{path}: its policy allows {part}" for part in scripts.split() if "unsafe-inline" in part]
+    found += [f"{path}: inline: {one}" for one in page.evaluate(INLINE)]
+    found += [f"{path}: {one}" for one in faults(page)]
+    page.evaluate("document.documentElement.classList.add('dark')")
+    found += [f"{path}, dark: {one}" for one in faults(page, COLOURS)]
+    page.set_viewport_size({"width": 360, "height": 780})
+    if page.evaluate("document.documentElement.scrollWidth") > 360:
+        found.append(f"{path}: wider than a phone")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    return found
+
+
+def test_every_page_of_the_menu_and_the_pages_behind_it(opened: OPEN) -> None:
+    page = live(opened, "For every page")
+    say(page, "Something to list.")
+    menu = own_links(page, "#nav-sidebar a, aside a, nav a")
+    assert len(menu) > 25
+    looked, wrong = set(PAGES), []
+    for path in menu:
+        if path not in looked:
+            wrong += wrong_with(page, path)
+        else:
+            page.goto(path)
+        looked.add(path)
+        for further in own_links(page, FURTHER)[:MOST_FURTHER]:
+            if further not in looked and not any(_same_kind(further, one) for one in looked):
+                wrong += wrong_with(page, further)
+            looked.add(further)
+    assert wrong == []
+
+
+def _same_kind(path: str, other: str) -> bool:
+    """Whether both are a row's own page of the same model."""
+    parts, others = path.split("/"), other.split("/")
+    return parts[:4] == others[:4] and parts[-2:] == others[-2:] == ["change", ""]
+
+
+def test_the_live_page_with_all_of_it_open(opened: OPEN) -> None:
+    page = live(opened, "All of it open")
+    play(page, 1)
+    say(page, "A line to open.")
+    page.locator("#log .ea-turn-open").last.click()
+    expect(page.locator("#log .ea-turn-behind li").first).to_be_visible()
+    page.locator("#log .ea-turn-behind li summary").first.click()
+    for summary in ("#latencies > summary", "#interactions > summary"):
+        page.locator(summary).click()
+    assert faults(page) == []
+    for opener, dialog in (("Save a line…", "#line-box"), ("End…", "#end-confirm")):
+        page.get_by_role("button", name=opener).click()
+        expect(page.locator(dialog)).to_be_visible()
+        assert faults(page) == [], opener
+        page.evaluate("document.documentElement.classList.add('dark')")
+        assert faults(page, COLOURS) == [], opener
+        page.evaluate("document.documentElement.classList.remove('dark')")
+        page.keyboard.press("Escape")
+    assert urlsplit(page.url).path.endswith("/change/")
