@@ -13,6 +13,12 @@ const ASK_AFTER = 250; // ms without a key
 const AWAY = "The console is out of reach: nothing is sent, and nothing will be sent later by itself. What you typed stays here.";
 const NOT_SENT = "Not sent: the console is out of reach. What you typed stays here; send it when the page says live again.";
 
+const SIGNED_OUT = "You are signed out"; // how each such refusal begins
+const SHUT = { // why the console closed the connection for good
+  "signed out": "You are signed out: nothing is sent. Sign in again; what you typed stays here, and is here again afterwards.",
+  "not allowed": "Your role no longer lets you read this: nothing is sent, and nothing new is shown. What you typed stays here; an admin can change your role under Users.",
+};
+
 export function start(bus, root) {
   const composer = new Composer(bus, root);
   bus.on("state", (state) => composer.show(state));
@@ -28,11 +34,12 @@ class Composer {
     this.hint = page.querySelector('[data-live="hint"]');
     this.form = page.querySelector("#composer");
     if (!this.form) return;
-    for (const [name, id] of [["text", "say-text"], ["button", "say"], ["stop", "interrupt"], ["error", "say-error"], ["length", "say-length"], ["cuts", "say-cuts"], ["file", "say-audio"]]) {
+    for (const [name, id] of [["text", "say-text"], ["button", "say"], ["stop", "interrupt"], ["error", "say-error"], ["length", "say-length"], ["cuts", "say-cuts"], ["file", "say-audio"], ["signIn", "say-sign-in"]]) {
       this[name] = this.form.querySelector(`#${id}`);
     }
     this.recall = new Recall(page.dataset.id);
     this.waits = this.form.dataset.reviewed === "yes" ? "Your lines wait until a second person lets them be said." : "";
+    this.shut = ""; // why there is no connection any more
     this.unsent = []; // { text, id } in the order in which they were typed
     this.files = new Files(bus, page, this.form, () => this.why());
     this.restore(this.recall.unsent, this.recall.draft);
@@ -42,15 +49,17 @@ class Composer {
     document.addEventListener("keydown", (event) => this.escape(event));
   }
 
-  reach({ isReachable }) {
+  reach({ words, isReachable }) {
     this.isAway = isReachable === false;
+    this.shut = SHUT[words] ?? "";
+    if (this.signIn && words === "signed out") this.signIn.hidden = false;
     if (this.state) this.show(this.state);
   }
 
   show(state) {
     this.state = state;
     const taken = this.form ? floorWords(state.room.floor, this.page.querySelector("#waiting-part")) : "";
-    const hint = this.isAway ? AWAY : state.can_speak && taken ? taken : [state.hint, state.can_speak && this.waits].filter(Boolean).join(" ");
+    const hint = this.shut ? this.shut : this.isAway ? AWAY : state.can_speak && taken ? taken : [state.hint, state.can_speak && this.waits].filter(Boolean).join(" ");
     if (this.hint && this.hint.textContent !== hint) this.hint.textContent = hint;
     if (!this.form) return;
     this.canSpeak = state.can_speak && !taken;
@@ -66,6 +75,7 @@ class Composer {
 
   /** Why nothing can be sent now, or "". */
   why() {
+    if (this.shut) return this.shut;
     if (this.isAway && this.state?.can_speak) return NOT_SENT;
     return this.canSpeak ? "" : this.hint?.textContent || "The page is not ready yet.";
   }
@@ -185,6 +195,7 @@ class Composer {
     if (!this.error) return;
     this.error.textContent = words;
     this.error.hidden = !words;
+    this.signIn.hidden = !this.shut.startsWith(SIGNED_OUT) && !words.startsWith(SIGNED_OUT);
   }
 }
 

@@ -14,6 +14,7 @@ const WHY = {
   OverconstrainedError: "The chosen microphone is not there. Choose another, then hold again.",
 };
 const LOST = "The connection was lost while you talked. The replica says what came until then; hold again when the page says live.";
+const ENDED = "The conversation ended while you talked: the microphone is off, and nothing more is said.";
 
 export function start(bus, root) {
   const button = root.querySelector("#mic");
@@ -50,10 +51,16 @@ class Microphone {
     this.button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a long press
     this.devices.addEventListener("change", () => localStorage.setItem(CHOSEN, this.devices.value));
     navigator.mediaDevices.addEventListener("devicechange", () => this.list());
-    bus.on("state", (state) => ((this.canSpeak = state.can_speak), this.dress()));
+    bus.on("state", (state) => this.show(state));
     bus.on("link", (link) => this.reach(link));
     bus.on("fault", ({ message, way_out }) => this.talk && this.fail([message, way_out].filter(Boolean).join(" ")));
     window.addEventListener("pagehide", () => this.release());
+  }
+
+  show({ can_speak: canSpeak, is_active: isActive }) {
+    this.canSpeak = canSpeak;
+    if (!isActive && this.talk) this.fail(ENDED);
+    this.dress();
   }
 
   reach({ isLive }) {
