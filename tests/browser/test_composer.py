@@ -135,8 +135,10 @@ def test_a_file_is_dropped_or_pasted_and_spoken(page: Page, how: str) -> None:
 def test_a_wrong_file_is_told_before_anything_is_sent(page: Page, name: str, kind: str, size: int, words: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    line(page).fill("Stays.")
     give(page, "drop", name, kind, size)
     expect(page.get_by_role("alert")).to_contain_text(words)
+    expect(line(page)).to_have_value("Stays.")
     assert [url for url in asked if "/speak/" in url] == []
 
 

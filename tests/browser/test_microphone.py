@@ -177,3 +177,18 @@ def test_a_connection_that_is_lost_ends_the_talk_and_says_so(opened_with: Opened
     page.keyboard.up("Space")
     page.context.set_offline(False)
     expect(page.locator("#log-live")).to_have_text("live")
+
+
+def test_a_conversation_that_ends_while_one_talks_stops_the_microphone(opened_with: Opened, played: Path) -> None:
+    page = opened_with(FAKE, f"--use-file-for-fake-audio-capture={played}")
+    other = page.context.new_page()
+    other.goto(page.url)
+    page.bring_to_front()
+    page.locator("#mic").focus()
+    page.keyboard.down("Space")
+    expect(page.locator("#mic")).to_have_text("Let go to end")
+    expect(page.locator("#echoes li .ea-state").first).to_be_visible()
+    other.evaluate("document.querySelector('#end-confirm form').requestSubmit()")  # which leaves the focus where it is
+    expect(page.locator("#mic-note")).to_contain_text("The conversation ended while you talked")
+    expect(page.locator("#mic")).to_have_text("Hold to talk")
+    expect(page.locator("#mic")).to_have_attribute("aria-disabled", "true")

@@ -38,7 +38,9 @@ class Echoes {
     const before = this.known.get(id);
     if (before && older(echo, before)) return;
     this.known.set(id, echo);
-    this.fill(this.row(id), echo);
+    const row = this.row(id);
+    this.place(row, echo);
+    this.fill(row, echo);
     this.page.querySelector("#no-echoes").hidden = true;
   }
 
@@ -47,9 +49,17 @@ class Echoes {
     if (found) return found;
     const row = this.template.content.firstElementChild.cloneNode(true);
     row.dataset.echo = id;
-    this.list.prepend(row);
-    if (this.list.childElementCount > MOST) this.drop(this.list.lastElementChild);
     return row;
+  }
+
+  /** Where its position says: of two that speak at once, each page may hear of its own first. */
+  place(row, { position }) {
+    const of = (one) => this.known.get(one.dataset.echo).position;
+    const isRight = (one, newer) => !one || (newer ? of(one) > position : of(one) < position);
+    if (row.parentElement && isRight(row.previousElementSibling, true) && isRight(row.nextElementSibling, false)) return;
+    const next = [...this.list.children].find((one) => one !== row && of(one) < position);
+    this.list.insertBefore(row, next ?? null);
+    if (this.list.childElementCount > MOST) this.drop(this.list.lastElementChild);
   }
 
   drop(row) {
