@@ -54,7 +54,8 @@ class Echoes {
 
   /** Where its position says: of two that speak at once, each page may hear of its own first. */
   place(row, { position }) {
-    const of = (one) => this.known.get(one.dataset.echo).position;
+    row.dataset.position = position;
+    const of = (one) => Number(one.dataset.position);
     const isRight = (one, newer) => !one || (newer ? of(one) > position : of(one) < position);
     if (row.parentElement && isRight(row.previousElementSibling, true) && isRight(row.nextElementSibling, false)) return;
     const next = [...this.list.children].find((one) => one !== row && of(one) < position);

@@ -53,13 +53,14 @@ class Microphone {
     navigator.mediaDevices.addEventListener("devicechange", () => this.list());
     bus.on("state", (state) => this.show(state));
     bus.on("link", (link) => this.reach(link));
-    bus.on("fault", ({ message, way_out }) => this.talk && this.fail([message, way_out].filter(Boolean).join(" ")));
+    bus.on("fault", (fault) => this.talk && ((this.isRefused = true), this.fail(wordsOf(fault))));
     window.addEventListener("pagehide", () => this.release());
   }
 
   show({ can_speak: canSpeak, is_active: isActive }) {
     this.canSpeak = canSpeak;
     if (!isActive && this.talk) this.fail(ENDED);
+    else if (!isActive && this.isRefused) this.tell(ENDED); // the room refused the samples before the page heard why
     this.dress();
   }
 
@@ -77,6 +78,7 @@ class Microphone {
     if (!this.canSpeak) return this.tell("The replica can't be spoken through now; the words above the buttons say why.");
     if (!this.isLive) return this.tell("Not started: the page has no connection. Hold again when it says live.");
     this.isHeld = true;
+    this.isRefused = false;
     this.tell("");
     this.begin();
   }
