@@ -36,19 +36,21 @@ INLINE = """() => {
 }"""
 
 
-EVERYTHING = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
 
-def faults(page: Page, rules: object = EVERYTHING) -> list[str]:
-    found = Axe().run(page, options={"runOnly": rules, "resultTypes": ["violations"]}).response["violations"]
+def faults(page: Page, rules: object = None) -> list[str]:
+    """What axe finds by `rules`, or by all that it has, its best practices too."""
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found = Axe().run(page, options=options).response["violations"]
     return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
-def check(page: Page) -> None:
+def check(page: Page, rules: object = None) -> None:
     """Accessible in light and in dark, no wider than a phone, without inline scripts."""
     assert page.evaluate(INLINE) == []
-    assert faults(page) == []
+    assert faults(page, rules) == []
     page.emulate_media(color_scheme="dark")
     page.reload()
     page.wait_for_selector("html.dark")
@@ -63,7 +65,8 @@ def test_a_page_is_accessible_and_fits_a_phone(path: str, opened: OPEN) -> None:
 
 
 def test_the_sign_in_page_is_accessible_and_fits_a_phone(opened: OPEN) -> None:
-    check(opened("/admin/login/", signed=False))
+    page = opened("/admin/login/", signed=False)
+    check(page, {"type": "tag", "values": STANDARD})  # unfold's switch of the colours is in no landmark
 
 
 def test_a_conversations_page_is_accessible_and_fits_a_phone(opened: OPEN) -> None:
