@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -288,16 +289,23 @@ def test_a_full_queue_is_waited_for(target: Conversation, world: World, settings
     assert (run.state, target.echoes.filter(source="script", state="spoken").count()) == ("done", 1)
 
 
-def test_a_floor_that_somebody_took_pauses_it_and_it_goes_on_when_it_is_free(
-    target: Conversation, world: World
+@pytest.mark.parametrize("how", ["released", "taken over"])
+def test_a_floor_that_somebody_took_pauses_it_and_it_goes_on_when_it_may_speak_again(
+    target: Conversation, world: World, how: str
 ) -> None:
+    ben = Actor("ben", user_id=9, role="operator")
     run = ask(script("One.", "Two.", "Three."), target)
-    taken = {"floor_user_id": 9, "floor_name": "ben"}
-    world.at_wait(0, lambda: Room.objects.filter(conversation=target).update(**taken))
+    world.at_wait(0, lambda: speaking.take(actor=ben, conversation=target))
     do(run)
     assert run.state == "paused"
     assert run.error.startswith("Line 2 of 3 can't be said now: ben has the floor")
-    Room.objects.filter(conversation=target).update(floor_user_id=None, floor_name="")
+    assert resume_run(run)
+    do(run)
+    assert run.state == "paused", "ben has it still"
+    if how == "released":
+        speaking.release(actor=ben, conversation=target)
+    else:
+        speaking.take(actor=replace(ANA, role="manager"), conversation=target)
     assert resume_run(run)
     do(run)
     assert (run.state, run.error, spoken(target)) == ("done", "", ["One.", "Two.", "Three."])

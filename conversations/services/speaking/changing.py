@@ -122,7 +122,8 @@ def change_words(echo: Echo, words: str, actor: Actor, more: dict[str, Any]) -> 
 def changed(echo: Echo) -> ChangedMeanwhile:
     """It waits no more, or has other words or another place by now."""
     if echo.state in WAITING:
-        words = f"It was changed meanwhile{f' by {echo.edited_by}' if echo.edited_by else ''}. Look at it again."
+        by = f" Its words are by {echo.edited_by}." if echo.edited_by else ""  # who moved it may be another
+        words = f"It was edited or moved meanwhile.{by} Look at it again."
     else:
         words = f"It is {echo.state} and can't be changed any more; interrupt the conversation to stop it."
     return ChangedMeanwhile("revision", words)
