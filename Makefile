@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/installed
+WORKERS := 3# tests at once: on two cores, since they mostly wait for processes, sockets and browsers
 
 help: ## what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -15,7 +16,7 @@ run: $(INSTALLED)/requirements.txt ## install what is missing, then run the cons
 
 test: $(INSTALLED)/requirements-dev.txt ## every test; needs no service running
 	@$(PYTHON) -m tests.chromium
-	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(INSTALLED)/requirements-dev.txt ## style and order
 	@$(PYTHON) -m ruff check .

@@ -193,6 +193,8 @@ def shots(stage: Stage) -> Iterator[Shot]:
     yield Shot("persona", "A persona", f"/admin/personas/persona/{stage.ids['persona']}/change/")
     yield Shot("new-persona", "A new persona", "/admin/personas/persona/add/")
     yield Shot("replicas", "Replicas", "/admin/personas/replica/")
+    yield Shot("alerts", "Alerts", "/admin/alerts/alert/")
+    yield Shot("webhooks-out", "Who is told by webhook", "/admin/deliveries/subscription/")
     yield Shot("workers", "Workers, which hold the rooms", "/admin/conversations/worker/")
     yield Shot("api-keys", "API keys", "/admin/accounts/apikey/")
     yield Shot("users", "Users and their roles", "/admin/auth/user/")
