@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/installed
-WORKERS := 3# tests at once: on two cores, since they mostly wait for processes, sockets and browsers
+WORKERS := 2# tests at once: a browser's own drawing takes a core
 
 help: ## what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12

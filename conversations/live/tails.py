@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from conversations.models import Conversation, Echo
 from conversations.models.echo import FINAL_STATES
@@ -18,6 +20,7 @@ from echoadmin.log.models import Entry
 
 BATCH = 200
 MOST_OPEN = 500
+LATELY = timedelta(minutes=1)
 NEWEST = 200  # entries that are read where there are more than were asked for
 CLOCK_EVERY = 10.0  # s between two pushes of a standing of which nothing changed but time and money
 CLOCKS = ("now", "seconds", "seconds_left", "cost")
@@ -74,11 +77,13 @@ class ConversationTail:
         return [{"type": "room", **now}]
 
     def _changed(self) -> list[Any]:
-        """Echoes that are new or changed since the last look; at the first, those that have not ended."""
+        """Echoes that are new or changed since the last look; at the first, those that have not ended, or just now."""
         own = Echo.objects.filter(conversation=self.conversation).select_related("conversation", "again_of")
         if self._newest_echo is None:
             newest = own.order_by("-id").values_list("id", flat=True).first()
-            found = own.exclude(state__in=FINAL_STATES)
+            # One that ended while the page was on its way here was told by nobody as ended.
+            lately = timezone.now() - LATELY
+            found = own.filter(~Q(state__in=FINAL_STATES) | Q(ended_at__gt=lately))
             self._newest_echo = newest or 0
         else:
             found = own.filter(Q(id__gt=self._newest_echo) | Q(id__in=list(self._open)))

@@ -9,7 +9,17 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OPEN
 from tests.browser.test_pages import COLOURS, INLINE, PAGES, faults
+from tests.browser.test_queue import PASSWORD
 from tests.browser.test_transcript import live, play, say
+from tests.console_process import ConsoleProcess
+
+AUDITOR = f"""
+from django.contrib.auth.models import Group, User
+user, _ = User.objects.get_or_create(username="aud", is_staff=True)
+user.set_password({PASSWORD!r})
+user.save()
+user.groups.set(Group.objects.filter(name="auditor"))
+"""
 
 LINKS = "links => links.filter((link) => link.origin === location.origin).map((link) => link.pathname)"
 FURTHER = "#content a[href*='/change/'], #content a[href$='/add/'], #result_list a"
@@ -24,9 +34,9 @@ def own_links(page: Page, selector: str) -> list[str]:
     ]
 
 
-def wrong_with(page: Page, path: str) -> list[str]:
+def wrong_with(page: Page, path: str, status: int = 200) -> list[str]:
     answer = page.goto(path)
-    assert answer is not None and answer.status == 200, f"{path}: {answer and answer.status}"
+    assert answer is not None and answer.status == status, f"{path}: {answer and answer.status}"
     policy = answer.headers["content-security-policy"]
     [scripts] = [part for part in policy.split(";") if part.strip().startswith("script-src")]
     found = [f"{path}: its policy allows {part}" for part in scripts.split() if "unsafe-inline" in part]
@@ -85,3 +95,16 @@ def test_the_live_page_with_all_of_it_open(opened: OPEN) -> None:
         page.evaluate("document.documentElement.classList.remove('dark')")
         page.keyboard.press("Escape")
     assert urlsplit(page.url).path.endswith("/change/")
+
+
+def test_what_an_auditor_sees_and_is_refused(opened: OPEN, console: ConsoleProcess) -> None:
+    conversation = urlsplit(live(opened, "Seen by an auditor").url).path
+    console.manage("shell", "-c", AUDITOR)
+    page = opened("/admin/", signed=False)
+    page.get_by_label("Username").fill("aud")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/admin/")
+    wrong = [one for path in ("/admin/", conversation, "/admin/log/entry/") for one in wrong_with(page, path)]
+    wrong += wrong_with(page, "/admin/conversations/conversation/add/", 403)
+    assert wrong == []

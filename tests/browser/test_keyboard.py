@@ -196,8 +196,11 @@ def test_the_transcript_is_paused_filtered_and_opened(opened: OPEN) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
     expect(page.locator("#log > li")).to_have_count(2)
-    press(page, page.get_by_label("heartbeats"), "Space")
+    go(page, page.get_by_label("heartbeats"))
+    with page.expect_response("**/transcript/**"):
+        page.keyboard.press("Space")
     expect(page).to_have_url(re.compile("noise=1"))
+    expect(page.locator("#log > li")).to_have_count(2)
     go(page, page.locator("#log .ea-turn-open").last)
     page.keyboard.press("ArrowUp")
     assert page.locator("#log .ea-turn-open").first.evaluate(SHOWN)
