@@ -93,8 +93,8 @@ def conversation(stage: Stage, persona: str, name: str) -> str:
 
 def prepare(stage: Stage) -> None:
     """Two conversations that run, one that has ended, a script, saved lines, a gap."""
-    [replica, *_] = stage.http.get("replicas/").json()["results"] or [{}]
-    body = {"pipeline_mode": "echo", "default_replica_id": replica.get("replica_id")}
+    [replica, *_] = stage.until("replicas/", lambda page: page["results"])["results"]  # read at Tavus after the start
+    body = {"pipeline_mode": "echo", "default_replica_id": replica["replica_id"]}
     persona = stage.post("personas/", persona_name="Music host", **body)["persona_id"]
     script = {
         "name": "Tour of the hall",
