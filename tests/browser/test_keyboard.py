@@ -15,9 +15,15 @@ MOST_TABS = 150
 LONG = "A long line that is said for quite a while. " * 60
 SHOWN = """one => {
     const outlined = ({ outlineStyle, outlineWidth }) => outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
-    const shows = (style) => outlined(style) || style.boxShadow !== "none";
-    const ring = one.type === "range" || one.type === "file" ? one.parentElement : one;
-    return [one, ring, one.closest("label")].some((each) => each && shows(getComputedStyle(each)));
+    const ringed = ({ boxShadow }) => boxShadow !== "none" && !/^(rgba\\(0, 0, 0, 0\\)( 0px){4},? ?)+$/.test(boxShadow);
+    const seen = (each) => Math.min(each.offsetWidth, each.offsetHeight) > 4; // a ring around a hidden field is none
+    const shows = (each) => seen(each) && (outlined(getComputedStyle(each)) || ringed(getComputedStyle(each)));
+    const ring = one.type === "range" ? [one.parentElement] : [...(one.labels ?? [])];
+    const lit = [one, ...ring].filter(shows);
+    one.blur(); // what shows it all the time does not show the focus
+    const still = lit.filter(shows);
+    one.focus({ preventScroll: true, focusVisible: true });
+    return lit.length > still.length;
 }"""
 FOCUSED = "one => one === document.activeElement"
 
@@ -68,8 +74,9 @@ def test_say_recall_interrupt_and_say_again(opened: OPEN) -> None:
     again = page.locator("#echoes li", has_text="Said by key.").get_by_role("button", name="Say again")
     press(page, again, "Space")
     expect(page.locator("#echoes li", has_text="Said by key.")).to_have_count(2)
-    with page.expect_file_chooser():
-        press(page, page.locator("#say-audio"), "Space")
+    for key in ("Enter", "Space"):
+        with page.expect_file_chooser():
+            press(page, page.locator("#say-audio"), key)
 
 
 def test_a_saved_line_is_saved_and_said(opened: OPEN) -> None:
@@ -95,6 +102,11 @@ def test_what_waits_is_moved_edited_and_cancelled(opened: OPEN) -> None:
     rows = page.locator("#queue > li")
     expect(rows).to_have_count(3)
     press(page, rows.nth(1).get_by_role("button", name="Up"))
+    expect(rows.locator("[data-field=words]")).to_have_text(["Second.", "First.", "Third."])
+    go(page, rows.nth(0).get_by_role("button", name="Up"))
+    page.keyboard.press("Alt+ArrowDown")
+    expect(rows.locator("[data-field=words]")).to_have_text(["First.", "Second.", "Third."])
+    page.keyboard.press("Alt+ArrowUp")  # the focus went with it
     expect(rows.locator("[data-field=words]")).to_have_text(["Second.", "First.", "Third."])
     press(page, rows.nth(0).get_by_role("button", name="Edit"))
     page.keyboard.press("Control+a")
@@ -158,7 +170,7 @@ def test_an_interaction_is_sent_and_the_last_once_more_by_one_key(opened: OPEN) 
     page = live(opened, "Interactions by key")
     press(page, page.locator("#interactions > summary"))
     go(page, page.get_by_label("What to send"))
-    page.get_by_label("What to send").press("Home")
+    page.keyboard.press("Home")
     form = page.locator("#interactions fieldset:not([hidden])")
     expect(form).to_have_count(1)
     for _ in range(20):
@@ -226,6 +238,10 @@ def test_palette_and_the_list_of_keys(opened: OPEN) -> None:
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
     expect(page.locator('[data-live="room"]')).to_have_text("joined")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("duties")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/echoadmin/duty/")
 
 
 def test_leave_join_sync_and_end(opened: OPEN) -> None:

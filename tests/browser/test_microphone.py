@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from conversations import audio
 from tests import witnesses
+from tests.browser.test_keyboard import go
 from tests.browser.test_whole_way import start
 from tests.chromium import ARGUMENTS, chromium
 from tests.console_process import ConsoleProcess, running_console
@@ -109,8 +110,7 @@ def test_what_is_played_into_the_microphone_is_what_the_twin_gets(
     opened_with: Opened, mic_console: ConsoleProcess, played: Path
 ) -> None:
     page = opened_with(FAKE, f"--use-file-for-fake-audio-capture={played}%noloop")
-    button = page.locator("#mic")
-    button.focus()
+    button = go(page, page.locator("#mic"))
     page.keyboard.down("Space")
     expect(button).to_have_text("Let go to end")
     page.wait_for_function("document.getElementById('mic-level').value > 0.02")
