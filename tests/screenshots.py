@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.browser.signing_in import sign_in
 from tests.chromium import ARGUMENTS, chromium
 from tests.console_process import ROOT, ConsoleProcess, running_console
 
@@ -205,9 +206,7 @@ def sign_in(browser: Browser, console: ConsoleProcess) -> Any:
     context = browser.new_context(base_url=console.url)
     page = context.new_page()
     page.goto("/admin/")
-    page.fill("[name=username]", console.user)
-    page.fill("[name=password]", console.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, console.user, console.password)
     page.wait_for_url("**/admin/")
     state = context.storage_state()
     context.close()

@@ -15,12 +15,14 @@ from echoadmin.log.models import Entry
 from echoadmin.log.pages.lines import lines
 from echoadmin.pages import draw, log_address, require_role
 
-HIGHEST = 2**63 - 1
+DIGITS = 18  # of the largest number of an entry that is worth asking for
 
 
 def number(text: str | None) -> int | None:
     """A number of the address; None for what is none."""
-    return min(int(text), HIGHEST) if text and text.isascii() and text.isdecimal() else None
+    if not text or not text.isascii() or not text.isdecimal():
+        return None
+    return int(text) if len(text) <= DIGITS else reader.HIGHEST
 
 
 def asked(query: Any) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def asked(query: Any) -> dict[str, Any]:
     noise = query.get("noise") == "1"
     return {
         "show": query.get("show", "")[:20],
-        "find": query.get("find", "")[:200],
+        "find": query.get("find", "").replace("\0", "")[:200],
         "noise": noise,
         "every": noise and query.get("view") == "log",
     }
@@ -77,7 +79,7 @@ class TranscriptPart(PagePart):
         """The entries behind the line of entry `n`, as rows of the log."""
         require_role(request, "auditor", "read what was said")
         row = self.find(request, object_id)
-        entry = Entry.objects.filter(stream__public_id=row.public_id, n=min(n, HIGHEST)).first()
+        entry = Entry.objects.filter(stream__public_id=row.public_id, n=min(n, reader.HIGHEST)).first()
         if entry is None:
             raise Http404(f"This conversation has no entry {n}: it was pruned by age, or never was.")
         return draw(request, "conversations/behind.html", {"entries": lines(behind(entry))})

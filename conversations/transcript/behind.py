@@ -7,6 +7,7 @@ from datetime import timedelta
 from conversations import interactions
 from echoadmin.log import reader
 from echoadmin.log.models import Direction, Entry, Kind
+from echoadmin.log.pages.lines import light
 
 TOLD_TWICE = ("joined", "started", "stopped", "shutdown")  # in both vocabularies, and by webhook too
 MOST = 60  # entries that are shown; the rest are in the log
@@ -15,15 +16,15 @@ SAME_FACT = timedelta(seconds=15)  # between an app message and the webhook that
 
 
 def behind(entry: Entry) -> list[Entry]:
-    """In the order in which they were written: those of the same echo (of its chunks the first alone), of the same
-    request, and those that tell the same fact at about that time. `entry` itself is among them."""
-    found = {entry.pk: entry}
+    """In the order in which they were written, as light as the log's rows need them: those of the same echo (of its
+    chunks the first alone), of the same request, and those that tell the same fact at about that time. `entry` itself
+    is among them."""
+    before, after = reader.neighbours(entry, AROUND)
+    found = {entry.pk, *(one.pk for one in [*before, *after] if _belongs(one, entry))}
     if entry.echo_id is not None:
         of_echo = Entry.objects.filter(echo_id=entry.echo_id).exclude(direction=Direction.OUT, clip_start__gt=0)
-        found |= {one.pk: one for one in of_echo.order_by("id")[:MOST]}
-    before, after = reader.neighbours(entry, AROUND)
-    found |= {one.pk: one for one in [*before, *after] if _belongs(one, entry)}
-    return sorted(found.values(), key=lambda one: one.pk)[:MOST]
+        found |= set(of_echo.order_by("id").values_list("id", flat=True)[:MOST])
+    return list(light(Entry.objects.filter(pk__in=found)).order_by("pk")[:MOST])
 
 
 def _belongs(other: Entry, entry: Entry) -> bool:

@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.browser.signing_in import sign_in
 from tests.browser.test_whole_way import start
 from tests.chromium import ARGUMENTS, chromium
 from tests.console_process import ConsoleProcess, running_console
@@ -32,9 +33,7 @@ BETWEEN = 0.4  # s: the line before has been said, so that this one does not wai
 def signed_in(console: ConsoleProcess, page: Page) -> None:
     """A joined conversation's page."""
     page.goto(f"{console.url}/admin/")
-    page.fill("[name=username]", console.user)
-    page.fill("[name=password]", console.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, console.user, console.password)
     page.wait_for_url("**/admin/")
     start(page, "Live send")
     expect(page.locator('[data-live="room-more"]')).to_contain_text("the replica is there")

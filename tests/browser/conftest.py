@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
+from tests.browser.signing_in import sign_in
 from tests.chromium import ARGUMENTS, chromium
 from tests.console_process import ConsoleProcess, running_console
 
@@ -67,9 +68,7 @@ def signed_in(browser: Browser, console: ConsoleProcess) -> str:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{console.url}/admin/")
-    page.fill("[name=username]", console.user)
-    page.fill("[name=password]", console.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, console.user, console.password)
     page.wait_for_url(f"{console.url}/admin/")
     path = str(console.data / "cookies.json")
     context.storage_state(path=path)

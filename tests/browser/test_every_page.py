@@ -8,18 +8,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OPEN
+from tests.browser.signing_in import make_user, sign_in
 from tests.browser.test_pages import COLOURS, INLINE, PAGES, faults
-from tests.browser.test_queue import PASSWORD
 from tests.browser.test_transcript import live, play, say
 from tests.console_process import ConsoleProcess
-
-AUDITOR = f"""
-from django.contrib.auth.models import Group, User
-user, _ = User.objects.get_or_create(username="aud", is_staff=True)
-user.set_password({PASSWORD!r})
-user.save()
-user.groups.set(Group.objects.filter(name="auditor"))
-"""
 
 LINKS = "links => links.filter((link) => link.origin === location.origin).map((link) => link.pathname)"
 FURTHER = "#content a[href*='/change/'], #content a[href$='/add/'], #result_list a"
@@ -99,11 +91,8 @@ def test_the_live_page_with_all_of_it_open(opened: OPEN) -> None:
 
 def test_what_an_auditor_sees_and_is_refused(opened: OPEN, console: ConsoleProcess) -> None:
     conversation = urlsplit(live(opened, "Seen by an auditor").url).path
-    console.manage("shell", "-c", AUDITOR)
     page = opened("/admin/", signed=False)
-    page.get_by_label("Username").fill("aud")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, make_user(console, "aud", "auditor"))
     page.wait_for_url("**/admin/")
     wrong = [one for path in ("/admin/", conversation, "/admin/log/entry/") for one in wrong_with(page, path)]
     wrong += wrong_with(page, "/admin/conversations/conversation/add/", 403)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.signing_in import sign_in
 from tests.browser.test_whole_way import CONVERSATION
 from tests.console_process import ConsoleProcess, running_console
 
@@ -36,9 +37,7 @@ def first(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def signed_in(browser: Browser, console: ConsoleProcess) -> Page:
     page = browser.new_context(base_url=console.url).new_page()
     page.goto("/admin/")
-    page.fill("[name=username]", console.user)
-    page.fill("[name=password]", console.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, console.user, console.password)
     page.wait_for_url("**/admin/")
     page.add_init_script(f"({RECORD})()")
     page.reload()

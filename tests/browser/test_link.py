@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
@@ -104,11 +106,8 @@ def test_a_connection_that_is_well_stays_the_one_it_is_and_asks_for_nothing_else
     assert (cable.connections, looks) == (1, [])
 
 
-def test_what_was_left_out_because_it_was_too_much_is_told_and_loaded(opened: OPEN) -> None:
-    speaker = opened()
-    start(speaker, "Far behind")
-    expect(speaker.locator('[data-live="room-more"]')).to_contain_text("the replica is there")
-    page = opened()
+def withholding(page: Page, count: int, begins: Callable[[dict[str, Any]], bool]) -> list[int]:
+    """The page does not get `count` entries, from one on that `begins`, and is told that they are missed."""
     withheld: list[int] = []
 
     def join(socket: WebSocketRoute) -> None:
@@ -117,25 +116,63 @@ def test_what_was_left_out_because_it_was_too_much_is_told_and_loaded(opened: OP
 
         def pass_on(message: str | bytes) -> None:
             said = json.loads(message)
-            if said["type"] == "entry" and len(withheld) < 5:
-                withheld.append(said["entry"]["n"])
-                if len(withheld) == 5:
-                    missed = {"after": withheld[0] - 1, "until": withheld[-1], "count": 5}
-                    socket.send(json.dumps({"type": "missed", **missed}))
-                return
-            socket.send(message)
+            if said["type"] != "entry" or len(withheld) == count or not (withheld or begins(said["entry"])):
+                return socket.send(message)
+            withheld.append(said["entry"]["n"])
+            if len(withheld) == count:
+                missed = {"after": withheld[0] - 1, "until": withheld[-1], "count": count}
+                socket.send(json.dumps({"type": "missed", **missed}))
+            return None
 
         far.on_message(pass_on)
 
     page.route_web_socket("**/ws/v1/conversations/**", join)
-    page.goto(f"{speaker.url}?view=log&noise=1")
+    return withheld
+
+
+def far_behind(opened: OPEN, name: str, address: str, begins: Callable[[dict[str, Any]], bool]) -> tuple[Page, Page]:
+    """Who speaks, and a page that watches and misses 5 entries."""
+    speaker = opened()
+    start(speaker, name)
+    expect(speaker.locator('[data-live="room-more"]')).to_contain_text("the replica is there")
+    page = opened()
+    withholding(page, 5, begins)
+    page.goto(speaker.url + address)
     expect(page.locator("#log-live")).to_have_text("live")
-    before = page.locator("#log > [data-n]").last.get_attribute("data-n")
-    say(speaker, "The first words.")
-    expect(speaker.locator("#echoes li .ea-state").first).to_have_text("spoken")
+    return speaker, page
+
+
+def began_to_speak(entry: dict[str, Any]) -> bool:
+    return str(entry["event_type"]).endswith("started_speaking")
+
+
+def load_missed(page: Page) -> list[int]:
+    """The numbers of the rows, once what was missed is there."""
     row = page.locator("#log > li", has_text="5 missed")
     row.get_by_role("button", name="Load").click()
     expect(row).to_have_count(0)
     numbers = page.locator("#log > [data-n]").evaluate_all("rows => rows.map((row) => Number(row.dataset.n))")
+    return list(numbers)
+
+
+def test_what_was_left_out_because_it_was_too_much_is_told_and_loaded(opened: OPEN) -> None:
+    speaker, page = far_behind(opened, "Far behind", "?view=log&noise=1", lambda entry: True)
+    before = int(page.locator("#log > [data-n]").last.get_attribute("data-n") or 0)
+    say(speaker, "The first words.")
+    expect(speaker.locator("#echoes li .ea-state").first).to_have_text("spoken")
+    numbers = load_missed(page)
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
-    assert numbers[-1] >= int(before or 0) + 5
+    assert numbers[-1] >= before + 5
+
+
+def test_what_was_left_out_of_an_echo_goes_into_its_line_and_moves_it_nowhere(opened: OPEN) -> None:
+    speaker, page = far_behind(
+        opened, "In its line", "", lambda entry: entry["event_type"].endswith("started_speaking")
+    )
+    say(speaker, "The first words.")
+    line = page.locator('#log > [data-shape="said"]')
+    number = line.get_attribute("data-n")
+    expect(page.locator("#log > li", has_text="5 missed")).to_be_visible()
+    assert load_missed(page).count(int(number or 0)) == 1
+    expect(line).to_have_count(1)
+    assert line.get_attribute("data-n") == number

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from conversations import audio
 from tests import witnesses
+from tests.browser.signing_in import sign_in
 from tests.browser.test_keyboard import go
 from tests.browser.test_whole_way import start
 from tests.chromium import ARGUMENTS, chromium
@@ -68,9 +69,7 @@ def opened_with(mic_console: ConsoleProcess, browsers: Callable[..., Browser]) -
         context.set_default_timeout(30_000)
         page = context.new_page()
         page.goto("/admin/")
-        page.fill("[name=username]", mic_console.user)
-        page.fill("[name=password]", mic_console.password)
-        page.get_by_role("button", name="Log in").click()
+        sign_in(page, mic_console.user, mic_console.password)
         page.wait_for_url("**/admin/")
         start(page, "Microphone")
         expect(page.locator('[data-live="room-more"]')).to_contain_text("the replica is there")

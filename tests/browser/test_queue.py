@@ -8,31 +8,20 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OPEN
+from tests.browser.signing_in import make_user, sign_in
 from tests.browser.test_pages import check
 from tests.browser.test_whole_way import start
 from tests.console_process import ConsoleProcess
 
-PASSWORD = "a long enough password"
-MAKE = f"""
-from django.contrib.auth.models import Group, User
-user, _ = User.objects.get_or_create(username="ana", is_staff=True)
-user.set_password({PASSWORD!r})
-user.save()
-user.groups.set(Group.objects.filter(name__in=["operator", "reviewed"]))
-"""
-
 
 @pytest.fixture(scope="module")
 def ana(console: ConsoleProcess) -> str:
-    console.manage("shell", "-c", MAKE)
-    return "ana"
+    return make_user(console, "ana", "operator", "reviewed")
 
 
 def of_ana(opened: OPEN, path: str, name: str) -> Page:
     page = opened(path, signed=False)
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, name)
     page.wait_for_url(f"**{path}")
     return page
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from conversations.audio import wav_header
 from tests.browser.conftest import OPEN
+from tests.browser.signing_in import sign_in
 from tests.browser.test_pages import check, faults
 from tests.browser.test_whole_way import start
 from tests.console_process import ConsoleProcess, running_console
@@ -272,9 +273,7 @@ def watcher(browser: Browser, live: ConsoleProcess) -> Iterator[Page]:
     context.set_default_timeout(30_000)
     page = context.new_page()
     page.goto("/admin/")
-    page.fill("[name=username]", live.user)
-    page.fill("[name=password]", live.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, live.user, live.password)
     page.wait_for_url(f"{live.url}/admin/")
     yield page
     context.close()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import OPEN
+from tests.browser.signing_in import sign_in
 from tests.browser.test_pages import check
 from tests.browser.test_whole_way import CONVERSATION, start
 from tests.console_process import ConsoleProcess, running_console
@@ -27,9 +28,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
 def first_page(browser: Browser, console: ConsoleProcess) -> Page:
     page = browser.new_context(base_url=console.url).new_page()
     page.goto("/admin/")
-    page.fill("[name=username]", console.user)
-    page.fill("[name=password]", console.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, console.user, console.password)
     return page
 
 

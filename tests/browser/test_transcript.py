@@ -7,7 +7,7 @@ import re
 import urllib.request
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.conftest import OPEN
 from tests.browser.test_pages import check
@@ -245,6 +245,24 @@ def test_the_oldest_rows_go_while_the_newest_are_followed(opened: OPEN, console:
     expect(page.locator("#log > li", has_text="Line 449.")).to_be_visible()
     assert 300 <= page.locator("#log > li").count() <= 400
     expect(page.locator("#log-older")).to_be_attached()
+
+
+def test_what_comes_while_another_view_is_read_is_not_lost(opened: OPEN, console: ConsoleProcess) -> None:
+    page = live(opened, "Read meanwhile")
+    with page.expect_websocket() as connected:
+        page.reload()
+    expect(page.locator("#log-live")).to_have_text("live")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/transcript/**", lambda route: held.append((route, route.fetch())))
+    page.get_by_label("What to show").select_option("What was said")
+    while not held:
+        page.wait_for_timeout(20)
+    with connected.value.expect_event("framereceived", lambda frame: "Came meanwhile." in frame):
+        send(page, console, "conversation.utterance", role="user", speech="Came meanwhile.")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    expect(page.locator('#log > [data-shape="heard"]')).to_have_text(re.compile("Came meanwhile"))
 
 
 def test_an_interrupt_is_one_line_that_tells_what_it_cancelled(opened: OPEN) -> None:

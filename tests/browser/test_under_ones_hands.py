@@ -15,12 +15,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OPEN
+from tests.browser.signing_in import make_user, sign_in
 from tests.browser.test_composer import give
 from tests.browser.test_link import Cable, joined, say
 from tests.browser.test_whole_way import start
 from tests.console_process import ConsoleProcess
 
-PASSWORD = "a long enough password"
 KEPT = "Typed before it happened."
 _number = count(1)
 
@@ -56,14 +56,7 @@ def spoken_in(page: Page, name: str) -> Page:
 
 def person(console: ConsoleProcess, role: str) -> str:
     """The name of somebody new with this role."""
-    name = f"{role}-{next(_number)}"
-    make = (
-        "from django.contrib.auth.models import Group, User\n"
-        f"user = User.objects.create_user({name!r}, password={PASSWORD!r}, is_staff=True)\n"
-        f"user.groups.set(Group.objects.filter(name={role!r}))"
-    )
-    console.manage("shell", "-c", make)
-    return name
+    return make_user(console, f"{role}-{next(_number)}", role)
 
 
 def change_role(console: ConsoleProcess, name: str, role: str = "") -> None:
@@ -83,16 +76,10 @@ def end_session(console: ConsoleProcess, page: Page) -> None:
     )  # fmt: skip
 
 
-def log_in(page: Page, name: str) -> None:
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-
-
 def also_in(opened: OPEN, first: Page, name: str) -> Page:
     """The conversation that `first` shows, for somebody else."""
     page = opened("/admin/" + first.url.split("/admin/", 1)[1], signed=False)
-    log_in(page, name)
+    sign_in(page, name)
     page.wait_for_url(first.url)
     expect(page.locator("#log-live")).to_have_text("live")
     return page
@@ -107,7 +94,7 @@ def test_a_login_that_expired_leaves_the_words_and_a_way_back_to_them(opened: OP
     expect(line(page)).to_have_value(KEPT)
     address = page.url
     page.get_by_role("link", name="Sign in again").click()
-    log_in(page, name)
+    sign_in(page, name)
     page.wait_for_url(address)
     expect(line(page)).to_have_value(KEPT)
     expect(page.locator("#echoes li", has_text=KEPT)).to_have_count(0)

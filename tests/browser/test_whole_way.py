@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OPEN
+from tests.browser.signing_in import sign_in
 from tests.console_process import ConsoleProcess
 
 CONVERSATION = re.compile(r"/admin/conversations/conversation/cv_\w+/change/")
@@ -22,9 +23,7 @@ def start(page: Page, name: str) -> None:
 
 def test_the_whole_way_by_page(opened: OPEN, console: ConsoleProcess) -> None:
     page = opened("/admin/", signed=False)
-    page.get_by_label("Username").fill(console.user)
-    page.get_by_label("Password").fill(console.password)
-    page.get_by_role("button", name="Log in").click()
+    sign_in(page, console.user, console.password)
     page.get_by_role("link", name="Personas").click()
     page.get_by_role("link", name="New persona").click()
     page.get_by_label("Name").fill("Music host")

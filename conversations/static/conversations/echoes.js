@@ -1,13 +1,11 @@
 // The echoes, newest first, each with the furthest that it got.
 
 import { lasting } from "../echoadmin/times.js";
-import { older } from "./echo_order.js";
+import { hasEnded, isWaiting, older } from "./echo_states.js";
 import { post } from "./posting.js";
 
-const WAITING = ["held", "queued"];
 const WORTH_TELLING = 100; // ms
 const MOST = 100; // rows; the rest are under Echoes
-const UNDER_WAY = ["sending", "sent", "speaking"];
 
 export function start(bus, root) {
   const echoes = new Echoes(bus, root);
@@ -84,9 +82,9 @@ class Echoes {
     hear.hidden = echo.modality !== "audio";
     hear.href = this.address(echo.id);
     const may = this.page.dataset.maySpeak === "yes";
-    row.querySelector('[data-do="cancel"]').hidden = !may || !WAITING.includes(echo.state);
+    row.querySelector('[data-do="cancel"]').hidden = !may || !isWaiting(echo);
     row.querySelector('[data-do="again"]').hidden =
-      !may || !this.isActive || WAITING.includes(echo.state) || UNDER_WAY.includes(echo.state);
+      !may || !this.isActive || !hasEnded(echo);
   }
 
   address(id) {

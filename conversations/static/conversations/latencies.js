@@ -1,7 +1,8 @@
 // How long the steps of echoes take, here and in all conversations: read when it is opened, and again as echoes end.
 
+import { hasEnded } from "./echo_states.js";
+
 const AT_MOST_EVERY = 5000; // ms
-const ENDED = ["spoken", "interrupted", "failed", "unconfirmed", "cancelled", "rejected"];
 const STEPS = {
   queued_to_sending: "waits until it is sent",
   sending_to_sent: "is sent",
@@ -11,7 +12,7 @@ const STEPS = {
 
 export function start(bus, root) {
   const latencies = new Latencies(root.querySelector("#latencies"), `/api/v1/conversations/${root.dataset.id}/latencies/`);
-  bus.on("echo", (echo) => ENDED.includes(echo.state) && latencies.later());
+  bus.on("echo", (echo) => hasEnded(echo) && latencies.later());
 }
 
 class Latencies {

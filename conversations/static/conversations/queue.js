@@ -1,8 +1,7 @@
 // What waits to be said, in its order: moved, edited, cancelled, and what is held approved or rejected by a second person.
 
+import { isWaiting, older } from "./echo_states.js";
 import { post } from "./posting.js";
-
-const WAITING = ["held", "queued"];
 
 export function start(bus, root) {
   const queue = new Queue(bus, root);
@@ -29,7 +28,7 @@ class Queue {
     if (before && older(echo, before)) return;
     this.known.set(echo.inference_id, echo);
     const row = this.row(echo.inference_id);
-    if (!WAITING.includes(echo.state)) row?.remove();
+    if (!isWaiting(echo)) row?.remove();
     else this.fill(row ?? this.fresh(echo), echo, before);
     this.order();
   }
@@ -147,10 +146,4 @@ class Queue {
     if (!done.error) this.bus.tell("echo", done);
     return !done.error;
   }
-}
-
-/** A look at the server may be overtaken by a push: what has reached more times, or was edited or moved more often, is newer. */
-function older(echo, before) {
-  const reached = (one) => Object.values(one.times ?? {}).filter(Boolean).length;
-  return reached(echo) < reached(before) || echo.revision < before.revision;
 }

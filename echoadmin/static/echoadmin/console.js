@@ -7,9 +7,11 @@ import { showPictures } from "./pictures.js";
 document.getElementById("main")?.setAttribute("role", "main");
 localise(document);
 showPictures(document);
-// Those that unfold makes to scroll in have one name, all of them.
+// What unfold makes to scroll in has one name, all of it; a screen reader tells them apart by these.
 window.addEventListener("load", () => {
-  document.querySelectorAll(".simplebar-content-wrapper").forEach((one, at) => one.setAttribute("aria-label", `Part ${at + 1} that scrolls`));
+  for (const one of document.querySelectorAll(".simplebar-content-wrapper")) {
+    one.ariaLabel = one.closest("#nav-sidebar-apps") ? "Menu" : one.closest("#changelist-form") ? "Table" : "Filters";
+  }
 });
 
 // The server obeys a form once in any case; this says so at once. A page that is shown again from the history works again.

@@ -173,9 +173,19 @@ def test_an_address_that_makes_no_sense_is_told_on_the_page(row: Conversation, v
     assert "Is one of" in json.loads(written)["refused"]
     answer = client.get(f"{address(row)}transcript/?show=nonsense")
     assert (answer.status_code, "Is one of" in answer.json()["refused"]) == (400, True)
+    assert client.get(f"{address(row)}transcript/?find=%00&before={'9' * 5_000}").status_code == 200
     assert client.get(f"{address(row)}transcript/?before=%C2%B2&after=9999999999999999999999").json()["entries"] == []
     assert client.get(f"{address(row)}behind/1/").status_code == 404
     assert client.get(f"{address(row)}behind/99999999999999999999/").status_code == 404
+
+
+def test_the_rows_behind_a_line_tell_what_they_say(row: Conversation, visitor: Visitor) -> None:
+    message = {"method": "POST", "path": "/v2/conversations", "seconds": 0.1824, "status": 200}
+    tell(row, "POST /v2/conversations", kind="upstream", request_id="r1", message=message)
+    tell(row, "conversation.created", kind="operator", actor="ana", request_id="r1")
+    page = visitor("auditor").get(f"{address(row)}behind/2/").content.decode()
+    assert "200 · 182 ms" in page
+    assert page.index("POST") < page.index("created")
 
 
 def test_who_may_not_read_gets_nothing(row: Conversation, visitor: Visitor) -> None:

@@ -2,10 +2,10 @@
 
 import { localise, exact, lasting } from "../../echoadmin/times.js";
 import { fill, openInPlace } from "../../log/opening.js";
+import { hasEnded } from "../echo_states.js";
 import { post } from "../posting.js";
 
 const STEPS = ["queued", "sending", "sent", "speaking", "spoken"];
-const FINAL = ["spoken", "interrupted", "failed", "unconfirmed", "cancelled", "rejected"];
 
 /** Fills `holder` with what is behind `line`. page: the conversation's element; echo: as the API has it, or null. */
 export async function openBehind(page, bus, holder, line, echo) {
@@ -34,7 +34,7 @@ function actions(page, bus, echo) {
   const made = document.createElement("p");
   made.className = "ea-actions";
   if (echo.text) made.append(button("Copy the words", (pressed) => copy(pressed, echo.text)));
-  if (page.dataset.maySpeak === "yes" && FINAL.includes(echo.state)) made.append(button("Say again", (pressed) => again(page, bus, pressed, echo)));
+  if (page.dataset.maySpeak === "yes" && hasEnded(echo)) made.append(button("Say again", (pressed) => again(page, bus, pressed, echo)));
   const link = document.createElement("a");
   link.className = "ea-link";
   link.href = page.dataset.echo.replace("/0/", `/${echo.id}/`);

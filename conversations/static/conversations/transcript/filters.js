@@ -60,6 +60,11 @@ export class Filters {
     return new URLSearchParams(Object.entries(given).filter(([, value]) => value)).toString();
   }
 
+  /** Whether there is something that they leave out. */
+  get narrows() {
+    return Boolean(this.show || this.find);
+  }
+
   /** Whether an entry that arrives is among them. */
   wants(entry) {
     if (!this.withNoise && (isNoise(entry) || (this.show !== "calls" && isLook(entry)))) return false;

@@ -38,13 +38,17 @@ export class Folding {
     return { line, isNew: true };
   }
 
-  /** Puts what was read of earlier times before what is there; the lines of both that are one stay one. */
-  prepend(earlier) {
-    for (const [key, line] of earlier.byKey) {
-      const later = this.byKey.get(key);
-      if (later) Object.assign(later, { entry: line.entry, first: line.first, count: later.count + line.count, sound: line.sound ?? later.sound });
-      else this.byKey.set(key, line);
+  /** Takes in a line that was read from the log: the one of its echo that is there already, else itself. */
+  join(line) {
+    const known = this.byKey.get(line.key);
+    if (!known) {
+      if (line.key) this.byKey.set(line.key, line);
+      return line;
     }
+    const { entry, first } = line.first < known.first ? line : known;
+    const last = Math.max(known.last, line.last);
+    const isError = known.isError || line.isError;
+    return Object.assign(known, { entry, first, last, isError, count: known.count + line.count, sound: known.sound ?? line.sound });
   }
 
   lineOfEcho(id) {

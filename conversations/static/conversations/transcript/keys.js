@@ -9,7 +9,7 @@ export class Keys {
     list.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** Tab comes to the newest row, until one has chosen another. */
+  /** Tab comes to the newest row, unless one is in another. */
   begin() {
     if (this.row && this.row.contains(document.activeElement)) return;
     const newest = this.list.querySelector(":scope > li.ea-turn:last-of-type");

@@ -15,7 +15,7 @@ export function player(address, words) {
   made.role = "group";
   made.ariaLabel = `Sound: ${words}`;
   made.innerHTML = `<button type="button" class="ea-button ea-small-button" data-play>Play</button>
-    <span class="ea-wave"><canvas height="${HEIGHT}" aria-hidden="true"></canvas><input type="range" min="0" max="1000" value="0" step="1" aria-label="Where it plays"></span>
+    <span class="ea-waveform"><canvas height="${HEIGHT}" aria-hidden="true"></canvas><input type="range" min="0" max="1000" value="0" step="1" aria-label="Where it plays"></span>
     <span class="ea-player-time ea-number"></span><a class="ea-link" download>WAV</a>`;
   made.querySelector("a").href = address;
   new Player(made, address);

@@ -1,11 +1,11 @@
 // A line of the transcript as a row: made once, and filled again when its echo goes on.
 
 import { lasting, timeElement } from "../../echoadmin/times.js";
+import { hasEnded } from "../echo_states.js";
 import { openBehind, openEntry } from "./behind.js";
 import { player } from "./player.js";
 import { asEvent, inLog, markOf, speaker, spokenIn } from "./words.js";
 
-const ENDED = ["spoken", "interrupted", "failed", "unconfirmed", "cancelled", "rejected"];
 const FRAME = document.createElement("template");
 FRAME.innerHTML = `<li class="ea-turn"><div class="ea-turn-head"><span class="ea-turn-mark ea-log-kind"></span><span class="ea-turn-who"></span>
   <span class="ea-turn-words"></span><span class="ea-turn-length ea-number"></span><span class="ea-state" hidden></span>
@@ -76,7 +76,7 @@ function showState(chip, line, echo) {
 /** The sound of an echo that got all of its audio: what still grows has no waveform yet. */
 function showSound(page, row, line, echo) {
   if (!line.sound || row.querySelector(".ea-player")) return;
-  if (!echo || !(echo.closed_at || ENDED.includes(echo.state))) return;
+  if (!echo || !(echo.closed_at || hasEnded(echo))) return;
   const address = page.dataset.entry.replace("/0/change/", `/${line.sound}/audio/`);
   row.firstElementChild.after(player(address, `${echo.actor}, ${lasting(echo.seconds ?? 0)}`));
   const isCurrent = row.querySelector(".ea-turn-open").tabIndex === 0;

@@ -1,7 +1,7 @@
 // The transcript with the log inside: the newest at the bottom, drawn a frame at a time, and no more of it than one can read.
 
 import { copyOnClick } from "../../log/copying.js";
-import { older } from "../echo_order.js";
+import { older } from "../echo_states.js";
 import { Filters } from "./filters.js";
 import { Folding } from "./folding.js";
 import { Following } from "./following.js";
@@ -40,7 +40,8 @@ class Transcript {
     this.echoes = new Map();
     this.pending = []; // entries, and what was missed, that are not drawn yet
     this.noise = 0;
-    this.asked = 0; // reads of pages: an answer that a later one overtook is not shown
+    this.shown = 0; // how often something else was to be shown: a page that was asked for before it is not
+    this.isReloading = false;
     this.listen();
     this.show(JSON.parse(document.getElementById("conversation-transcript").textContent));
   }
@@ -83,7 +84,8 @@ class Transcript {
     const after = first.missed ? first.missed.after : first.n - 1;
     const left = this.pending.splice(0, MOST_WAITING / 2);
     const until = left.at(-1).missed?.until ?? left.at(-1).n;
-    this.pending.unshift({ missed: { after, until, count: until - after } });
+    const count = left.reduce((sum, one) => sum + (one.missed?.count ?? 1), 0);
+    this.pending.unshift({ missed: { after, until, count } });
   }
 
   know(echo) {
@@ -101,10 +103,11 @@ class Transcript {
   plan() {
     if (!this.following.isOn) return this.tellNew();
     this.new.hidden = true;
-    if (this.frame || document.hidden || !this.pending.length) return;
+    if (this.frame || this.isReloading || document.hidden || !this.pending.length) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
       if (!this.following.isOn) return this.tellNew();
+      if (this.isReloading) return; // what comes is drawn after the page that is read
       this.draw(this.pending.splice(0, A_FRAME));
       this.plan();
     });
@@ -150,7 +153,7 @@ class Transcript {
 
   tellWhatIs() {
     this.nothing.hidden = this.list.childElementCount > 0;
-    this.nothing.lastElementChild.hidden = !this.filters.query.replace("view=log", "");
+    this.nothing.lastElementChild.hidden = !this.filters.narrows;
     this.keys.begin();
   }
 
@@ -173,9 +176,14 @@ class Transcript {
 
   // pages of the log
 
+  /** Everything anew: with other filters, or because the newest rows went. */
   async reload() {
+    const mine = ++this.shown;
+    this.isReloading = true;
     const page = await this.read({});
-    if (!page) return;
+    if (mine !== this.shown) return; // a later one goes on
+    this.isReloading = false;
+    if (!page) return this.plan();
     for (const row of [...this.list.children]) this.drop(row);
     this.folding.clear();
     this.following.begin();
@@ -217,12 +225,10 @@ class Transcript {
   putBefore(entries, place) {
     const earlier = new Folding(this.filters);
     const lines = entries.map((entry) => earlier.add(entry)).filter(({ isNew }) => isNew).map(({ line }) => line);
-    const known = new Map(this.folding.byKey);
-    this.folding.prepend(earlier);
     for (const line of lines) {
-      const later = line.key ? known.get(line.key) : null;
-      const row = later?.row ?? this.row(line);
-      this.list.insertBefore(row, place === row ? row.nextSibling : place);
+      const joined = this.folding.join(line);
+      const row = joined.row ?? this.row(joined);
+      if (joined.first === line.first) this.list.insertBefore(row, place === row ? row.nextSibling : place);
       fillRow(this.page, row, this.echoes.get(line.echo));
     }
     this.tellWhatIs();
@@ -243,26 +249,28 @@ class Transcript {
   }
 
   /** Puts the newest of the missed entries where they belong; what is left of them is told again. */
-  async load(row, button, { after, until }) {
+  async load(row, button, { after, until, count }) {
     button.disabled = true;
     const page = await this.read({ after, before: until + 1 });
     button.disabled = false;
     if (!page) return;
     for (const echo of page.echoes) this.know(echo);
-    const rest = page.more ? this.missedRow({ after, until: page.entries[0].n - 1, count: page.entries[0].n - 1 - after }) : null;
-    if (rest) this.list.insertBefore(rest, row);
+    if (page.more) {
+      const left = Math.max(1, count - page.entries.length);
+      this.list.insertBefore(this.missedRow({ after, until: page.entries[0].n - 1, count: left }), row);
+    }
     this.putBefore(page.entries, row);
     row.remove();
   }
 
   /** A page of the log with the filters of now; null when it did not come, or was overtaken. */
   async read(bounds) {
-    const mine = ++this.asked;
+    const mine = this.shown;
     const query = new URLSearchParams(this.filters.query);
     for (const [name, value] of Object.entries(bounds)) query.set(name, value);
     const answer = await fetch(`${this.page.dataset.base}transcript/?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);
     const page = answer && !answer.redirected ? await answer.json().catch(() => null) : null;
-    if (mine !== this.asked) return null;
+    if (mine !== this.shown) return null;
     if (answer?.ok && page) return page;
     this.tellRefused(page?.refused ?? (answer?.redirected ? "You are signed out. Reload the page to sign in again." : "The console did not answer. Try again."));
     return null;
