@@ -202,7 +202,7 @@ def shots(stage: Stage) -> Iterator[Shot]:
     yield Shot("faults", "Rehearsing what goes wrong, in the sandbox", "/admin/sandbox/faults/")
 
 
-def sign_in(browser: Browser, console: ConsoleProcess) -> Any:
+def signed_in(browser: Browser, console: ConsoleProcess) -> Any:
     context = browser.new_context(base_url=console.url)
     page = context.new_page()
     page.goto("/admin/")
@@ -241,7 +241,7 @@ def keep(picture: bytes, path: Path) -> None:
 
 
 def take_all(browser: Browser, stage: Stage) -> list[Shot]:
-    state = sign_in(browser, stage.console)
+    state = signed_in(browser, stage.console)
     every = list(shots(stage))
     for size in SIZES:
         for scheme in SCHEMES:
@@ -266,7 +266,7 @@ def empty_home(browser: Browser) -> Shot:
         tempfile.TemporaryDirectory() as folder,
         running_console(Path(folder), TWIN_SPEED="4", PRICE_PER_MINUTE="0.37") as console,
     ):
-        state = sign_in(browser, console)
+        state = signed_in(browser, console)
         for size in SIZES:
             for scheme in SCHEMES:
                 context = opened(browser, console, state, size, scheme)
