@@ -15,6 +15,12 @@ from tests.console_process import ConsoleProcess
 
 LINKS = "links => links.filter((link) => link.origin === location.origin).map((link) => link.pathname)"
 FURTHER = "#content a[href*='/change/'], #content a[href$='/add/'], #result_list a"
+OUTSIDE = """() => {
+    const head = document.querySelector("div:has(> #header-inner)")?.getBoundingClientRect();
+    const lies = ({ top, bottom }) => head && bottom > top && (top < head.top || bottom > head.bottom + 1);
+    const shown = [...document.querySelectorAll("#header-inner .ea-button, #header-inner h1")];
+    return shown.filter((one) => lies(one.getBoundingClientRect())).map((one) => one.innerText);
+}"""
 LEAVES = ("logout", "jsi18n")  # no pages
 MOST_FURTHER = 2  # of one page: its first row, its form
 
@@ -39,6 +45,7 @@ def wrong_with(page: Page, path: str, status: int = 200) -> list[str]:
     page.set_viewport_size({"width": 360, "height": 780})
     if page.evaluate("document.documentElement.scrollWidth") > 360:
         found.append(f"{path}: wider than a phone")
+    found += [f"{path}: {words} lies outside the page's head" for words in page.evaluate(OUTSIDE)]
     page.set_viewport_size({"width": 1440, "height": 900})
     return found
 

@@ -94,5 +94,8 @@ def test_what_was_said_tells_its_steps_and_where_it_came_from(opened: OPEN) -> N
     took.locator("summary").click()
     expect(took.locator("tbody tr")).to_have_count(4)
     expect(took.locator("tbody td").first).to_contain_text(re.compile(r"\d (ms|s)"))
+    with page.expect_response("**/api/v1/latencies/"):  # once more, as the next one has ended
+        page.get_by_label("What the replica says").fill("Another line.")
+        page.get_by_label("What the replica says").press("Enter")
     page.get_by_role("button", name="Leave").click()
     expect(ready).to_contain_text("Join it: what is said goes through it.")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OPEN
 from tests.browser.test_pages import check
 from tests.browser.test_whole_way import start
+from tests.waiting import until
 
 
 def test_the_worker_is_drained_and_takes_rooms_again(opened: OPEN) -> None:
@@ -33,7 +34,8 @@ def test_the_worker_is_drained_and_takes_rooms_again(opened: OPEN) -> None:
     expect(page.locator('[data-live="room"]')).to_have_text("idle")
     page.goto(worker)
     page.get_by_role("button", name="Take rooms again").click()
-    expect(page.locator(".ea-facts .ea-state").first).to_have_text("alive")
+    state = page.locator(".ea-facts .ea-state").first
+    until(lambda: page.reload() and state.inner_text() == "alive", "the worker has noticed that it takes rooms again")
     page.goto(conversation)
     expect(page.locator('[data-live="room"]')).to_have_text("joined")
     page.goto("/admin/log/entry/?event_type=worker.drain_asked")
