@@ -24,8 +24,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=()"
-
 
 def content_security_policy(frames: Sequence[str] = ()) -> str:
     """The policy of a page that may frame these sources besides; without any it is every page's."""
@@ -50,7 +48,7 @@ def security_headers(
     def answer(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        response.headers.setdefault("Permissions-Policy", permissions_policy())
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -172,6 +172,7 @@ def test_filters_are_in_the_address_and_hold_for_what_arrives(opened: OPEN, cons
     expect(page).to_have_url(re.compile(r"\?show=said&find=say\+MORE$"))
     send(page, console, "conversation.utterance", role="user", speech="Nothing of it.")
     send(page, console, "conversation.utterance", role="user", speech="Say more, again.")
+    expect(heard.last).to_contain_text("Say more, again.")
     expect(heard).to_have_count(2)
     page.reload()
     expect(page.locator("#log > li")).to_have_count(2)

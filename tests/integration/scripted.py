@@ -73,8 +73,12 @@ class World:
 
     def at_wait(self, number: int, happens: Callable[[], Any]) -> None:
         """Something that happens during one of the next waits, counted from 0."""
+        self.at_waits({number: happens})
+
+    def at_waits(self, happens: dict[int, Callable[[], Any]]) -> None:
+        """Several of those."""
         self.waits = 0
-        self._happens = {number: happens}
+        self._happens = dict(happens)
 
     @property
     def wait(self) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,17 +12,14 @@ from django.utils import timezone
 from conversations.models import Conversation, Echo, Room
 from conversations.refusals import ConversationOver, NotJoined
 from conversations.replay import Replay, check
-from conversations.services import speaking
-from echoadmin.actors import Actor
 from echoadmin.log.clips import append_samples, new_clip
 from echoadmin.log.models import ClipPart
 from echoadmin.log.proof import triggers
-from echoadmin.runs import Held, Run, claim_run, perform, resume_run, start_run, stop_run
+from echoadmin.runs import Held, Run, claim_run, perform, resume_run, stop_run
 from tests import make
+from tests.integration.replayed import BEGAN, World, ask, do, said, world_of
 
 pytestmark = pytest.mark.django_db
-ANA = Actor("ana", user_id=5, api_key_ref="k1", request_id="r1")
-BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -37,75 +32,9 @@ def target(db: None) -> Conversation:
     return Conversation.objects.get(pk=make.room().conversation_id)
 
 
-def said(source: Conversation, *texts: str, every: float = 4.0) -> list[Echo]:
-    echoes = []
-    for k, text in enumerate(texts):
-        at = BEGAN + timedelta(seconds=k * every)
-        row = make.echo(conversation=source, text=text, position=k, sending_at=at, queued_at=at)
-        echoes.append(Echo.objects.get(pk=row.pk))
-    return echoes
-
-
-class World:
-    """Time passes only while the run waits; the room says one line in each wait."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.handed: list[tuple[float, str]] = []
-        self.say = True
-        self.waits = 0
-        self._happens: dict[int, Callable[[], Any]] = {}
-
-    def at_wait(self, number: int, happens: Callable[[], Any]) -> None:
-        """Something that happens during one of the next waits, counted from 0."""
-        self.waits = 0
-        self._happens = {number: happens}
-
-    def wait(self, held: Held, seconds: float) -> None:
-        self.now += seconds
-        happens = self._happens.pop(self.waits, None)
-        self.waits += 1
-        if happens is not None:
-            happens()
-        held.check()
-        waiting = Echo.objects.filter(state="queued", replay_of__isnull=False).order_by("position").first()
-        if self.say and waiting is not None:
-            now = timezone.now()
-            Echo.objects.filter(pk=waiting.pk).update(state="spoken", sending_at=now, spoken_at=now, ended_at=now)
-
-
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Lines are noted with the moment at which they are handed over."""
-    from conversations.replay import run
-
-    made = World()
-    monkeypatch.setattr(Held, "wait", lambda held, seconds: made.wait(held, seconds))
-    monkeypatch.setattr(run, "monotonic", lambda: made.now)
-    say_of = speaking.say_of
-
-    def noted(**given: Any) -> Echo:
-        echo = say_of(**given)
-        made.handed.append((round(made.now, 3), echo.text))
-        return echo
-
-    monkeypatch.setattr(run.speaking, "say_of", noted)
-    yield made
-
-
-def ask(**params: Any) -> Run:
-    asked = check(params)
-    return start_run(
-        actor=ANA, kind="replay", params=asked.params, label=asked.label, conversation_ref=asked.conversation_ref
-    )
-
-
-def do(run: Run, closing: threading.Event | None = None) -> Run:
-    claimed = claim_run("here")
-    assert claimed is not None and claimed.pk == run.pk
-    perform(claimed, closing)
-    run.refresh_from_db()
-    return run
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return world_of(monkeypatch)
 
 
 def lines_in(target: Conversation) -> list[str]:
@@ -369,38 +298,3 @@ def test_what_was_asked_survives_its_row(source: Conversation, target: Conversat
     run.refresh_from_db()
     replay = Replay.of(run.params)
     assert (replay.times(), replay.speed, len(replay.lines)) == ([0.0, 2.0], 2.0, 2)
-
-
-def test_a_floor_that_somebody_took_stops_it_and_it_goes_on_when_it_is_free(
-    source: Conversation, target: Conversation, world: World
-) -> None:
-    said(source, "One.", "Two.", "Three.")
-    run = ask(**{"from": source.public_id, "to": target.public_id})
-    taken = {"floor_user_id": 9, "floor_name": "ben"}
-    world.at_wait(0, lambda: Room.objects.filter(conversation=target).update(**taken))
-    do(run)
-    assert run.state == "failed"
-    assert run.error.startswith("ben has the floor") and "before line 2 of 3" in run.error
-    Room.objects.filter(conversation=target).update(floor_user_id=None, floor_name="")
-    assert resume_run(run)
-    do(run)
-    assert (run.state, [text for _, text in world.handed]) == ("done", ["One.", "Two.", "Three."])
-
-
-def test_lines_of_who_is_reviewed_wait_for_a_second_person(
-    source: Conversation, target: Conversation, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("echoadmin.runs.acting.reviewed_now", lambda *who: True)
-    said(source, "One.", "Two.")
-    run = ask(**{"from": source.public_id, "to": target.public_id})
-
-    def decide() -> None:
-        ben = Actor("ben", user_id=9, role="operator")
-        one, two = target.echoes.order_by("position")
-        speaking.approve(actor=ben, echo=one)
-        speaking.reject(actor=ben, echo=two, reason="Not today.")
-
-    world.at_wait(2, decide)
-    do(run)
-    assert run.state == "done"
-    assert list(target.echoes.order_by("position").values_list("state", flat=True)) == ["spoken", "rejected"]
