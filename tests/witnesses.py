@@ -117,10 +117,19 @@ def _outbound(entries: Shown, record: Record, *, echoes: bool) -> list[str]:
     return problems
 
 
+def from_others(entries: Shown, record: Record) -> Shown:
+    """What the log has heard, but for a predecessor's last messages: those are in it as outbound ones already.
+
+    By the participant's id, since a successor may hear them before it is told, or after it was told no more, whose
+    they are.
+    """
+    ours = {row["from"] for row in record if row["from_name"].startswith(OURS)}
+    heard = [entry for entry in entries if is_app_message(entry, "in") and entry["sender"] not in ours]
+    return [entry for entry in heard if not (entry["sender_name"] or "").startswith(OURS)]
+
+
 def _inbound(entries: Shown, record: Record) -> list[str]:
-    # A successor hears its predecessor's last messages, which are in the log as outbound ones already.
-    mine = [entry for entry in entries if is_app_message(entry, "in")]
-    heard = [entry for entry in mine if not (entry["sender_name"] or "").startswith(OURS)]
+    heard = from_others(entries, record)
     present = _present(entries)
     others = [row for row in record if not row["from_name"].startswith(OURS)]
     at = 0

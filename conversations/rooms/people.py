@@ -12,6 +12,7 @@ class People:
         self.changed = False  # since it was last written to the database
         self.replica_id: str | None = None
         self._people: dict[str, dict[str, Any]] = {}
+        self._gone: dict[str, str] = {}  # names of those who left: what they sent last may come after that is told
         self._heartbeats = 0
         self._heard_at = 0.0  # of the replica, on the loop's clock
 
@@ -27,7 +28,8 @@ class People:
 
     def went(self, participant_id: str) -> bool:
         """A participant left; whether it was the replica."""
-        self._people.pop(participant_id, None)
+        if (left := self._people.pop(participant_id, None)) is not None:
+            self._gone[participant_id] = left["name"]
         self.changed = True
         if participant_id != self.replica_id:
             return False
@@ -59,8 +61,9 @@ class People:
         return participant_id in self._people
 
     def name(self, participant_id: str) -> str | None:
-        """What a participant calls itself."""
-        return self._people.get(participant_id, {}).get("name") or None
+        """What a participant calls itself, or called itself before it left."""
+        here = self._people.get(participant_id)
+        return (here["name"] if here else self._gone.get(participant_id)) or None
 
     def listed(self) -> list[dict[str, Any]]:
         """Everybody, for the room's row."""

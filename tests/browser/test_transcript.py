@@ -226,7 +226,10 @@ def test_earlier_times_are_read_in_order_and_what_began_there_stays_one_line(
     expect(page.locator("#log-live")).to_have_text("live")
     assert page.locator("#log > li", has_text="Line 2.").count() == 0
     send(page, console, "conversation.utterance", role="user", speech="Followed.")
-    expect(page.locator("#log > li", has_text="Followed.")).to_be_in_viewport()
+    followed = page.locator("#log > li", has_text="Followed.")
+    expect(followed).to_be_in_viewport()
+    page.set_viewport_size({"width": 1440, "height": 700})
+    expect(followed).to_be_in_viewport()
     while page.locator("#log-older").is_visible():
         rows = page.locator("#log > li").count()
         page.locator("#log-scroll").evaluate(TO_TOP)

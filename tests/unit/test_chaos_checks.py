@@ -64,7 +64,7 @@ class Made:
 
     @staticmethod
     def row(second: float, name: str, message: Any) -> dict[str, Any]:
-        return {"at": second, "from_name": name, "message": message}
+        return {"at": second, "from": f"id of {name}", "from_name": name, "message": message}
 
     @staticmethod
     def room(event_type: str, second: float, facts: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Made:
     def message(second: float, direction: str, message: Any) -> dict[str, Any]:
         name = US if direction == "out" else REPLICA
         columns = {"kind": "app_message", "direction": direction, "event_type": message["event_type"]}
-        return {**columns, "at": at(second), "sender_name": name, "message": message}
+        return {**columns, "at": at(second), "sender": f"id of {name}", "sender_name": name, "message": message}
 
     @property
     def evidence(self) -> Evidence:
@@ -174,6 +174,12 @@ def test_a_message_in_that_is_there_twice_or_at_another_place_is_found(made: Mad
     made.record.append(made.row(31, REPLICA, beat(2)))
     made.log.insert(5, made.message(31, "in", beat(2)))
     assert recorded.inbound_agrees(made.evidence).problems
+
+
+def test_a_predecessors_last_words_are_no_message_of_others_even_without_its_name(made: Made) -> None:
+    heard = {**made.message(23, "in", made.sent[-1]), "sender": f"id of {US}", "sender_name": None}
+    made.log.insert(5, heard)
+    assert not recorded.inbound_agrees(made.evidence).problems
 
 
 def test_what_lay_in_a_spool_may_have_a_later_number_but_not_two(made: Made) -> None:

@@ -86,3 +86,12 @@ def test_a_participant_is_called_what_it_calls_itself() -> None:
     people.came(person("p1"))
     people.came(person("p2", name=""))
     assert [people.name(id_) for id_ in ("p1", "p2", "p3")] == ["Ana", None, None]
+
+
+def test_what_comes_after_its_sender_left_still_has_the_name() -> None:
+    people = People()
+    people.came(person("p1", name="echoadmin/worker-2"))
+    people.went("p1")
+    assert people.name("p1") == "echoadmin/worker-2"
+    assert not people.knows("p1")
+    assert people.listed() == []

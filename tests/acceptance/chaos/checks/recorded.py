@@ -33,14 +33,15 @@ def outbound_agrees(evidence: Evidence) -> Check:
 
 def inbound_agrees(evidence: Evidence) -> Check:
     """What others sent is in the log once and in order, but for what a gap covers that an act made."""
-    problems, excused = [], 0
+    problems, excused, heard = [], 0, 0
     for story in evidence.stories:
         missing, wrong = _align(story)
         problems += [f"{story.name}: {one}" for one in wrong[:SHOWN]]
         unexcused = [_lacks(row, evidence.blows) for row in missing if _blow(story, row, evidence.blows) is None]
         problems += [f"{story.name}: {one}" for one in unexcused[:SHOWN]]
         excused += len(missing) - len(unexcused)
-    told = f"{sum(len(_heard(story)) for story in evidence.stories)} messages in; {excused} missed in gaps of acts"
+        heard += len(witnesses.from_others(story.entries, story.record))
+    told = f"{heard} messages in; {excused} missed in gaps of acts"
     return Check("what was heard is in the log once and in order", told, problems)
 
 
@@ -126,7 +127,7 @@ def _align(story: Story) -> tuple[list[dict[str, Any]], list[str]]:
     What lay in a spool may have its number behind what another worker, who joined meanwhile, heard later: there the
     times are in order.
     """
-    heard = _heard(story)
+    heard = witnesses.from_others(story.entries, story.record)
     if _came_late(story):
         heard.sort(key=lambda entry: witnesses.seconds(entry["at"]))
     missing, wrong = _aligned(story, heard)
@@ -163,12 +164,6 @@ def _aligned(story: Story, heard: list[dict[str, Any]]) -> tuple[list[dict[str, 
 def _key(row: dict[str, Any]) -> str:
     """The message for comparing: the SDK errs in the last place of numbers that are no integers (see `witnesses`)."""
     return _canonical(json.loads(json.dumps(row["message"]), parse_float=lambda number: round(float(number), 6)))
-
-
-def _heard(story: Story) -> list[dict[str, Any]]:
-    """A successor hears its predecessor's last messages, which are in the log as outbound ones already."""
-    mine = [entry for entry in story.entries if witnesses.is_app_message(entry, "in")]
-    return [entry for entry in mine if not (entry["sender_name"] or "").startswith(witnesses.OURS)]
 
 
 def _blow(story: Story, row: dict[str, Any], blows: list[Blow]) -> Blow | None:
