@@ -43,6 +43,9 @@ faults: $(INSTALLED)/requirements-dev.txt ## one row a fault of the log, Daily, 
 chaos: $(INSTALLED)/requirements-dev.txt ## kill, stop and cut off real processes at random, and compare three witnesses (docs/chaos.md)
 	@exec $(PYTHON) -m tests.acceptance.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(EMBEDDED),--embedded)
 
+fuzz: $(INSTALLED)/requirements-dev.txt ## the whole API asked at random for half an hour, with each role's key (EXAMPLES=40 to each address)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),40) exec $(PYTHON) -m pytest tests/acceptance/test_every_address.py $(ARGS)
+
 screenshots: $(INSTALLED)/requirements-dev.txt ## a picture of each page, light and dark, wide and narrow, to docs/screenshots
 	@exec $(PYTHON) tests/screenshots.py
 
@@ -63,4 +66,4 @@ $(INSTALLED)/%: %
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
 
-.PHONY: help run test lint types contracts bench soak fidelity faults chaos screenshots
+.PHONY: help run test lint types contracts bench soak fidelity faults chaos fuzz screenshots

@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from conversations.models import Conversation, Echo, Interaction, Room, Worker
 from conversations.services.workers import rooms_of
-from personas.serializers import MirroredSerializer, told
+from echoadmin.api.shaping import Reference
+from personas.serializers import MirroredSerializer, PersonaSerializer, ReplicaSerializer, told
 
 
 class ParticipantSerializer(serializers.Serializer[Any]):
@@ -43,8 +44,8 @@ class ConversationSerializer(MirroredSerializer):
     status = serializers.CharField(help_text="Tavus's: active or ended.")
     persona_id = serializers.CharField(source="upstream_persona_id")
     replica_id = serializers.CharField(source="upstream_replica_id")
-    persona = serializers.CharField(source="persona.public_id", allow_null=True, default=None, help_text="Our id.")
-    replica = serializers.CharField(source="replica.public_id", allow_null=True, default=None, help_text="Our id.")
+    persona = Reference(to=PersonaSerializer, row="persona", allow_null=True, help_text="Our id.")
+    replica = Reference(to=ReplicaSerializer, row="replica", allow_null=True, help_text="Our id.")
     conversational_context = serializers.SerializerMethodField()
     properties = serializers.SerializerMethodField()
     max_call_duration = serializers.IntegerField(allow_null=True, help_text="Seconds.")
@@ -87,7 +88,7 @@ class EchoSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     inference_id = serializers.CharField()
-    conversation = serializers.CharField(source="conversation.public_id", help_text="Our id.")
+    conversation = Reference(to=ConversationSerializer, row="conversation", help_text="Our id.")
     conversation_id = serializers.CharField(source="conversation.upstream_id", allow_null=True, help_text="Tavus's.")
     modality = serializers.CharField()
     text = serializers.CharField()

@@ -102,6 +102,10 @@ DELIVER_TO_PRIVATE_ADDRESSES = env.flag("DELIVER_TO_PRIVATE_ADDRESSES")  # wheth
 DELIVERY_DAYS = env.number("DELIVERY_DAYS", 30, 0.01, 3650)  # for how long deliveries that have ended are kept
 RUN_FILE_DAYS = env.number("RUN_FILE_DAYS", 7, 0.01, 3650)  # for how long the files of runs are kept
 
+# --- the API: requests of one key, or of one signed-in user, in a window of so many seconds; 0: no limit --------------
+RATE_LIMIT = env.integer("RATE_LIMIT", 6000, 0, 10_000_000)
+RATE_WINDOW = env.number("RATE_WINDOW", 60, 1, 86_400)
+
 # --- workers ---------------------------------------------------------------------------------------------------------
 ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")
 WORKER = env.text("ECHOADMIN_WORKER")  # "" → made from the host's name
@@ -246,7 +250,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["echoadmin.accounts.permissions.Auditor"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "echoadmin.api.openapi.Operations",
     "EXCEPTION_HANDLER": "echoadmin.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -254,12 +258,18 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "echoadmin",
     "DESCRIPTION": "Make Tavus video replicas say exactly what you send, and read the complete record of it.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATION_PARAMETERS": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "echoadmin.api.openapi.completing.complete",
+    ],
 }
 
 LOGGING = {

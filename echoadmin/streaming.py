@@ -10,12 +10,14 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.negotiation import DefaultContentNegotiation
 
 from echoadmin.request_threads import let_go
 
 logger = logging.getLogger(__name__)
 
+RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="`bytes=0-99`: that part, as 206.")
 SLICE = 64 * 1024  # bytes: each has its own time to be taken
 
 

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from echoadmin.accounts.permissions import Manager
+from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser, PatchParser
 from echoadmin.api.views import View, find
@@ -20,7 +21,13 @@ from echoadmin.idempotency import idempotent
 from echoadmin.mirror.models import MirrorState, new_public_id
 from personas import services
 from personas.models import Persona, Replica
-from personas.serializers import PersonaRequest, PersonaSerializer, ReplicaSerializer, SyncSerializer
+from personas.serializers import (
+    OperationSerializer,
+    PersonaRequest,
+    PersonaSerializer,
+    ReplicaSerializer,
+    SyncSerializer,
+)
 
 TAG = ["personas"]
 
@@ -29,8 +36,8 @@ class PersonaFilter(filters.FilterSet):
     """Filters of the list of personas."""
 
     state = filters.ChoiceFilter(choices=MirrorState.choices)
-    pipeline_mode = filters.CharFilter(max_length=40)
-    persona_type = filters.CharFilter(max_length=16)
+    pipeline_mode = filters.CharFilter(max_length=40, label="echo, full; more may come")
+    persona_type = filters.CharFilter(max_length=16, label="user or system")
     name = filters.CharFilter(lookup_expr="icontains", max_length=200, label="part of the name")
 
     class Meta:
@@ -42,8 +49,8 @@ class ReplicaFilter(filters.FilterSet):
     """Filters of the list of replicas."""
 
     state = filters.ChoiceFilter(choices=MirrorState.choices)
-    status = filters.CharFilter(max_length=40)
-    replica_type = filters.CharFilter(max_length=16)
+    status = filters.CharFilter(max_length=40, label="completed, started, error; more may come")
+    replica_type = filters.CharFilter(max_length=16, label="user or system")
     name = filters.CharFilter(lookup_expr="icontains", max_length=200, label="part of the name")
 
     class Meta:
@@ -53,9 +60,10 @@ class ReplicaFilter(filters.FilterSet):
 
 @extend_schema(tags=TAG)
 class PersonaList(View, generics.ListAPIView[Persona]):
-    """All personas, newest first; POST creates one at Tavus."""
+    """All personas, newest first; POST creates a persona at Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
     queryset = Persona.objects.order_by("-id")
     serializer_class = PersonaSerializer
     pagination_class = Pages
@@ -80,15 +88,17 @@ class PersonaOne(View):
     """One persona, by either id."""
 
     roles = {"PATCH": Manager, "DELETE": Manager}
+    codes = {"PATCH": UPSTREAM, "DELETE": UPSTREAM}
+    shows = PersonaSerializer
     parser_classes = [ObjectParser, PatchParser]
 
     @extend_schema(responses=PersonaSerializer)
     def get(self, request: Request, any_id: str) -> Response:
         """As this console knows it; nothing is asked of Tavus."""
-        return Response(PersonaSerializer(find(Persona.objects, any_id)).data)
+        return self.one(find(Persona.objects, any_id))
 
     @extend_schema(
-        request=PersonaRequest,
+        request={"application/json": PersonaRequest, "application/json-patch+json": OperationSerializer(many=True)},
         responses=PersonaSerializer,
         parameters=[OpenApiParameter("force", bool, description="Discard unsaved edits in Tavus's own editor.")],
     )
@@ -111,6 +121,7 @@ class PersonaSync(View):
     """Reads one persona anew from Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     @extend_schema(request=None, responses=PersonaSerializer)
     def post(self, request: Request, any_id: str) -> Response:
@@ -124,6 +135,7 @@ class PersonasSync(View):
     """Reads all personas from Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     @extend_schema(operation_id="personas_sync_all", request=None, responses=SyncSerializer)
     def post(self, request: Request) -> Response:
@@ -146,10 +158,12 @@ class ReplicaList(View, generics.ListAPIView[Replica]):
 class ReplicaOne(View):
     """One replica, by either id."""
 
+    shows = ReplicaSerializer
+
     @extend_schema(responses=ReplicaSerializer)
     def get(self, request: Request, any_id: str) -> Response:
         """As this console knows it."""
-        return Response(ReplicaSerializer(find(Replica.objects, any_id)).data)
+        return self.one(find(Replica.objects, any_id))
 
 
 @extend_schema(tags=["replicas"])
@@ -157,6 +171,7 @@ class ReplicaSync(View):
     """Reads one replica anew from Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     @extend_schema(request=None, responses=ReplicaSerializer)
     def post(self, request: Request, any_id: str) -> Response:
@@ -170,6 +185,7 @@ class ReplicasSync(View):
     """Reads all replicas from Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     @extend_schema(operation_id="replicas_sync_all", request=None, responses=SyncSerializer)
     def post(self, request: Request) -> Response:

@@ -70,6 +70,14 @@ class PersonaRequest(serializers.Serializer[Any]):
     layers = serializers.DictField(required=False)
 
 
+class OperationSerializer(serializers.Serializer[Any]):
+    """For the OpenAPI document: one operation of a JSON Patch (RFC 6902)."""
+
+    op = serializers.ChoiceField(["add", "remove", "replace", "move", "copy", "test"])
+    path = serializers.CharField(help_text="A JSON Pointer, such as /persona_name.")
+    value = serializers.JSONField(required=False)
+
+
 class SyncSerializer(serializers.Serializer[Any]):
     """What a sync found."""
 

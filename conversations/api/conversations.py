@@ -18,6 +18,7 @@ from conversations.preflight import before_creating
 from conversations.serializers import ConversationRequest, ConversationSerializer, PreflightSerializer
 from conversations.services import mirroring, rooms
 from echoadmin.accounts.permissions import Manager, Operator
+from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.paging import Pages
 from echoadmin.api.views import View, find
 from echoadmin.idempotency import idempotent
@@ -71,9 +72,10 @@ class ConversationFilter(filters.FilterSet):
 
 @extend_schema(tags=TAG)
 class ConversationList(View, generics.ListAPIView[Conversation]):
-    """All conversations, newest first; POST creates one at Tavus, whose clock and price run from then on."""
+    """All conversations, newest first; POST creates a conversation at Tavus, whose clock and price run from then on."""
 
     roles = {"POST": Manager}
+    codes = {"POST": (*UPSTREAM, "conversation_over")}
     serializer_class = ConversationSerializer
     pagination_class = Pages
     filter_backends = [filters.DjangoFilterBackend]
@@ -122,10 +124,12 @@ class ConversationOne(View):
     """One conversation, by either id."""
 
     roles = {"DELETE": Manager}
+    codes = {"DELETE": UPSTREAM}
+    shows = ConversationSerializer
 
     def get(self, request: Request, any_id: str) -> Response:
         """As this console knows it; nothing is asked of Tavus."""
-        return Response(ConversationSerializer(one(any_id)).data)
+        return self.one(one(any_id))
 
     @extend_schema(
         responses={204: None},
@@ -151,6 +155,7 @@ class Join(_Action):
     """The console enters the room; a worker does it within seconds."""
 
     roles = {"POST": Operator}
+    codes = {"POST": ("conversation_over",)}
 
     def post(self, request: Request, any_id: str) -> Response:
         """What is wanted is in `room.wanted`, what is in `room.state`."""
@@ -177,6 +182,7 @@ class End(_Action):
     """Ends it at Tavus, which stops its clock."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     def post(self, request: Request, any_id: str) -> Response:
         """Ending one that has ended does nothing."""
@@ -189,6 +195,7 @@ class ConversationSync(_Action):
     """Reads one anew from Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     def post(self, request: Request, any_id: str) -> Response:
         """As it is now."""
@@ -201,6 +208,7 @@ class ConversationsSync(View):
     """Reads all conversations from Tavus."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     @extend_schema(
         operation_id="conversations_sync_all",

@@ -33,8 +33,10 @@ from conversations.serializers import (
 from conversations.services import speaking
 from conversations.waiting import wait_for
 from echoadmin.accounts.permissions import Operator
+from echoadmin.api.catalogue import AUDIO, SAYING, TEXT
 from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser
+from echoadmin.api.shaping import NOTHING_ASKED, Asked
 from echoadmin.api.views import View
 from echoadmin.idempotency import idempotent
 
@@ -52,9 +54,15 @@ def echoes_of(conversation: Conversation) -> QuerySet[Echo]:
     return Echo.objects.filter(conversation=conversation).select_related("conversation", "again_of")
 
 
-def echo_of(conversation: Conversation, inference_id: str) -> Echo:
+def whole(echoes: QuerySet[Echo], asked: Asked) -> QuerySet[Echo]:
+    """With all that is shown of their conversation, where it was asked for."""
+    more = ("conversation__persona", "conversation__replica", "conversation__room__worker")
+    return echoes.select_related(*more) if "conversation" in asked.expand else echoes
+
+
+def echo_of(conversation: Conversation, inference_id: str, asked: Asked = NOTHING_ASKED) -> Echo:
     """One echo. Raises NotFound."""
-    found = echoes_of(conversation).filter(inference_id=inference_id).first()
+    found = whole(echoes_of(conversation), asked).filter(inference_id=inference_id).first()
     if found is None:
         words = f"There is no echo {inference_id[:140]!r} in this conversation; they are listed under echoes/."
         raise NotFound(words)
@@ -66,7 +74,7 @@ class EchoFilter(filters.FilterSet):
 
     state = filters.CharFilter(method="by_states", max_length=200, label="one, or several with commas")
     modality = filters.ChoiceFilter(choices=[("text", "text"), ("audio", "audio")])
-    source = filters.CharFilter(max_length=16)
+    source = filters.CharFilter(max_length=16, label="page, rest, websocket, quickstart, script, replay; more may come")
 
     class Meta:
         model = Echo
@@ -82,6 +90,7 @@ class EchoList(View, generics.ListAPIView[Echo]):
     """A conversation's echoes, newest first; POST makes the replica speak."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*SAYING, *TEXT, *AUDIO, "inference_id_taken", "queue_full")}
     largest_upload = 512 * 1024 * 1024  # bytes: ten minutes of any WAV; a file goes to disk as it comes
     parser_classes = [ObjectParser, MultiPartParser]
     serializer_class = EchoSerializer
@@ -92,7 +101,7 @@ class EchoList(View, generics.ListAPIView[Echo]):
 
     def get_queryset(self) -> QuerySet[Echo]:
         """Newest first."""
-        return echoes_of(plain(self.kwargs["any_id"])).order_by("-id")
+        return whole(echoes_of(plain(self.kwargs["any_id"])), self.asked).order_by("-id")
 
     @extend_schema(request=EchoRequest, responses={202: EchoSerializer}, parameters=[WAIT_PARAMETER])
     def post(self, request: Request, any_id: str) -> Any:
@@ -132,10 +141,15 @@ class EchoOne(View):
     """One echo, by its inference_id."""
 
     roles = {"DELETE": Operator, "PATCH": Operator}
+    codes = {
+        "PATCH": (*TEXT, "changed_meanwhile", "floor_taken", "not_now"),
+        "DELETE": ("changed_meanwhile", "not_now"),
+    }
+    shows = EchoSerializer
 
     def get(self, request: Request, any_id: str, inference_id: str) -> Response:
         """As it is now."""
-        return Response(echo_dict(echo_of(plain(any_id), inference_id)))
+        return self.one(echo_of(plain(any_id), inference_id, self.asked))
 
     @extend_schema(request=ChangeRequest)
     def patch(self, request: Request, any_id: str, inference_id: str) -> Response:
@@ -143,6 +157,7 @@ class EchoOne(View):
         echo = echo_of(plain(any_id), inference_id)
         return Response(echo_dict(change(self.actor(), echo, request.data)))
 
+    @extend_schema(summary="Cancel an echo that waits", responses=EchoSerializer)
     def delete(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Cancels one that still waits; one that is being said can only be interrupted."""
         echo = speaking.cancel(actor=self.actor(), echo=echo_of(plain(any_id), inference_id))
@@ -154,6 +169,7 @@ class EchoAgain(View):
     """Says an echo that ended again, as a new one."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*SAYING, *TEXT, *AUDIO, "queue_full", "not_now", "inference_id_taken")}
 
     @idempotent(lambda: uuid.uuid4().hex)
     def post(self, request: Request, ref: str, any_id: str, inference_id: str) -> Response:
@@ -172,6 +188,7 @@ class Interrupt(View):
     """Cancels what waits and stops the replica."""
 
     roles = {"POST": Operator}
+    codes = {"POST": ("not_joined", "conversation_over", "not_now", "floor_taken")}
 
     def post(self, request: Request, any_id: str) -> Response:
         """Answers when the replica said that it stopped, or after about 2 s with `confirmed: false`."""
@@ -189,9 +206,10 @@ class Interrupt(View):
 
 @extend_schema(tags=["echoes"])
 class Interactions(View, generics.ListAPIView[Interaction]):
-    """Messages to the replica that are no echoes, newest first; POST sends one."""
+    """Messages to the replica that are no echoes, newest first; POST sends an interaction."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*SAYING, *TEXT, "not_now")}
     serializer_class = InteractionSerializer
     pagination_class = Pages
     filter_backends: list[Any] = []

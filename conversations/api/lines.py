@@ -19,6 +19,7 @@ from conversations.api.echoes import echo_of
 from conversations.models import SavedLine
 from conversations.services import lines
 from echoadmin.accounts.permissions import Operator
+from echoadmin.api.catalogue import AUDIO, TEXT
 from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser
 from echoadmin.api.views import View
@@ -70,9 +71,10 @@ class LineChange(serializers.Serializer[Any]):
 
 @extend_schema(tags=["lines"])
 class LineList(View, generics.ListAPIView[SavedLine]):
-    """Newest first; POST saves one."""
+    """Saved lines, newest first; POST saves a line."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*TEXT, *AUDIO, "not_found")}
     parser_classes = [ObjectParser, MultiPartParser]
     serializer_class = LineSerializer
     pagination_class = Pages
@@ -117,10 +119,12 @@ class LineOne(View):
     """One line; its owner, or an admin, changes it."""
 
     roles = {"PATCH": Operator, "DELETE": Operator}
+    codes = {"PATCH": TEXT}
+    shows = LineSerializer
 
     def get(self, request: Request, line_id: str) -> Response:
         """As it is now."""
-        return Response(LineSerializer(self.found(line_id)).data)
+        return self.one(self.found(line_id))
 
     @extend_schema(request=LineChange)
     def patch(self, request: Request, line_id: str) -> Response:

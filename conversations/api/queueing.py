@@ -18,7 +18,10 @@ from conversations.serializers import EchoSerializer, echo_dict
 from conversations.services import speaking
 from conversations.standing import floor_of, room_of
 from echoadmin.accounts.permissions import Operator
+from echoadmin.api.catalogue import SAYING, TEXT
 from echoadmin.api.views import View
+
+DECIDING = ("changed_meanwhile", "not_a_second_person", "not_now", "floor_taken")
 
 
 class ChangeRequest(serializers.Serializer[Any]):
@@ -100,6 +103,7 @@ class EchoApprove(View):
     """A second person lets a held line be said."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*TEXT, *DECIDING)}
 
     def post(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Now queued, in its old place."""
@@ -113,6 +117,7 @@ class EchoReject(View):
     """A second person has a held line never be said."""
 
     roles = {"POST": Operator}
+    codes = {"POST": DECIDING}
 
     def post(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Now rejected, which is final."""
@@ -126,9 +131,10 @@ class EchoReject(View):
 
 @extend_schema(tags=["conversations"], responses=FloorAnswer)
 class Floor(View):
-    """Who alone may speak in a conversation."""
+    """Who alone may speak in a conversation; POST takes the floor, hands it over or releases it."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*SAYING, "not_now")}
 
     def get(self, request: Request, any_id: str) -> Response:
         """As it is now."""

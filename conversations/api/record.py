@@ -21,9 +21,12 @@ from rest_framework.response import Response
 from conversations import gaps
 from conversations.api.conversations import one
 from conversations.models import Gap, GapKind
+from conversations.serializers import ConversationSerializer
 from conversations.timeline import timeline
 from echoadmin.accounts.recording import record
+from echoadmin.api.openapi.filters import parameters_of
 from echoadmin.api.paging import Pages, limit_of, number_of
+from echoadmin.api.shaping import Asked, Reference
 from echoadmin.api.views import View
 from echoadmin.streaming import AnyAccept, streamed
 
@@ -36,7 +39,7 @@ class GapSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(GapKind.choices)
-    conversation = serializers.CharField(source="conversation.public_id", help_text="Our id.")
+    conversation = Reference(to=ConversationSerializer, row="conversation", help_text="Our id.")
     conversation_id = serializers.CharField(source="conversation.upstream_id", allow_null=True, help_text="Tavus's.")
     n = serializers.IntegerField(help_text="The number of the entry where it shows.")
     first_n = serializers.IntegerField(allow_null=True, help_text="The first entry that is concerned.")
@@ -59,10 +62,12 @@ class GapFilter(filters.FilterSet):
     """Filters of gaps."""
 
     kind = filters.ChoiceFilter(choices=GapKind.choices)
-    expected = filters.BooleanFilter()
+    expected = filters.BooleanFilter(label="whether nobody wanted it otherwise")
     conversation = filters.CharFilter(field_name="conversation__public_id", max_length=64, label="our id")
-    at_after = filters.IsoDateTimeFilter(field_name="from_at", lookup_expr="gte")
-    at_before = filters.IsoDateTimeFilter(field_name="from_at", lookup_expr="lt")
+    at_after = filters.IsoDateTimeFilter(
+        field_name="from_at", lookup_expr="gte", label="begins then or later (ISO 8601)"
+    )
+    at_before = filters.IsoDateTimeFilter(field_name="from_at", lookup_expr="lt", label="begins before (ISO 8601)")
 
     class Meta:
         model = Gap
@@ -87,13 +92,15 @@ class ConversationGaps(View, generics.ListAPIView[Gap]):
 
     def get_queryset(self) -> QuerySet[Gap]:
         """Looked for just now."""
-        return gaps.gaps_of(one(self.kwargs["any_id"])).select_related("conversation")
+        return gaps.gaps_of(one(self.kwargs["any_id"])).select_related(*_beside(self.asked))
 
 
 @extend_schema(tags=["log"])
 class AllGaps(View, generics.ListAPIView[Gap]):
-    """The gaps of all conversations, newest first, found within seconds; those that nobody minds are left out unless
-    `expected` is given (`expected=any`: both). `format` gives all that fit as a file."""
+    """The gaps of all conversations, newest first, found within seconds.
+
+    Those that nobody minds are left out unless `expected` is given (`expected=any`: both).
+    """
 
     content_negotiation_class = AnyAccept
     serializer_class = GapSerializer
@@ -105,7 +112,7 @@ class AllGaps(View, generics.ListAPIView[Gap]):
         params = self.request.query_params.dict()
         if params.setdefault("expected", "false") == "any":
             del params["expected"]
-        wanted = GapFilter(params, queryset=Gap.objects.select_related("conversation").order_by("-id"))
+        wanted = GapFilter(params, queryset=Gap.objects.select_related(*_beside(self.asked)).order_by("-id"))
         if not wanted.is_valid():
             raise ValidationError({name: [str(word) for word in words] for name, words in wanted.errors.items()})
         found: QuerySet[Gap] = wanted.qs
@@ -113,8 +120,8 @@ class AllGaps(View, generics.ListAPIView[Gap]):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("format", str, enum=list(FILES)),
-            *[OpenApiParameter(name, str) for name in GapFilter.base_filters],
+            OpenApiParameter("format", str, enum=["json", *FILES], description="All that fit as a file; json: a page."),
+            *parameters_of(GapFilter),
         ]
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Any:
@@ -133,6 +140,11 @@ class AllGaps(View, generics.ListAPIView[Gap]):
         record("log.exported", self.actor(), {"what": "gaps", "format": kind, "filters": filters_})
         headers = {"Content-Type": FILES[kind], "Content-Disposition": f'attachment; filename="gaps.{kind}"'}
         return streamed(request._request, _file(found, kind), 200, headers)
+
+
+def _beside(asked: Asked) -> tuple[str, ...]:
+    more = ("conversation__persona", "conversation__replica", "conversation__room__worker")
+    return ("conversation", *(more if "conversation" in asked.expand else ()))
 
 
 def _file(found: QuerySet[Gap], kind: str) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from conversations.scripts.asking import check
 from conversations.scripts.lines import seconds_of
 from echoadmin.accounts.permissions import Operator
 from echoadmin.accounts.recording import record
+from echoadmin.api.catalogue import AUDIO, SAYING, TEXT
 from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser
 from echoadmin.api.runs import RunSerializer
@@ -93,9 +94,10 @@ class ScriptRunRequest(serializers.Serializer[Any]):
 
 @extend_schema(tags=["scripts"])
 class ScriptList(View, generics.ListAPIView[Script]):
-    """Scripts, newest first; POST writes one."""
+    """Scripts, newest first; POST writes a script."""
 
     roles = {"POST": Operator}
+    codes = {"POST": TEXT}
     serializer_class = ScriptSerializer
     pagination_class = Pages
     filter_backends: list[Any] = []
@@ -125,10 +127,12 @@ class ScriptOne(View):
     """One script."""
 
     roles = {"PATCH": Operator, "DELETE": Operator}
+    codes = {"PATCH": (*TEXT, "changed")}
+    shows = ScriptSerializer
 
     def get(self, request: Request, script_id: str) -> Response:
         """As it is now."""
-        return Response(ScriptSerializer(found(script_id)).data)
+        return self.one(found(script_id))
 
     @extend_schema(request=ScriptRequest)
     def patch(self, request: Request, script_id: str) -> Response:
@@ -157,6 +161,7 @@ class ScriptRun(View):
     """Says a script in a conversation."""
 
     roles = {"POST": Operator}
+    codes = {"POST": (*SAYING, "script_running")}
 
     @extend_schema(request=ScriptRunRequest, responses={202: RunSerializer})
     @idempotent(lambda: new_public_id("rn"))
@@ -183,9 +188,10 @@ class ScriptRun(View):
 
 @extend_schema(tags=["scripts"])
 class ScriptClips(View):
-    """Samples for lines."""
+    """Keeps samples for the lines of scripts."""
 
     roles = {"POST": Operator}
+    codes = {"POST": AUDIO}
     largest_upload = 512 * 1024 * 1024  # bytes: ten minutes of any WAV; a file goes to disk as it comes
     parser_classes = [ObjectParser, MultiPartParser]
 

@@ -50,9 +50,11 @@ class WorkerList(View, generics.ListAPIView[Worker]):
 class WorkerOne(View):
     """One worker."""
 
+    shows = OneWorkerSerializer
+
     def get(self, request: Request, name: str) -> Response:
         """With its rooms."""
-        return Response(OneWorkerSerializer(one(name)).data)
+        return self.one(one(name))
 
 
 @extend_schema(tags=TAG, request=None, responses=OneWorkerSerializer)
@@ -60,6 +62,7 @@ class WorkerDrain(View):
     """Has a worker give its rooms to others."""
 
     roles = {"POST": Manager}
+    codes = {"POST": ("not_now",)}
 
     def post(self, request: Request, name: str) -> Response:
         """It obeys within seconds, each room after the echo in hand. A `runrooms` process then ends; one in a console
@@ -73,6 +76,7 @@ class WorkerResume(View):
     """Has a worker that was drained take rooms again."""
 
     roles = {"POST": Manager}
+    codes = {"POST": ("not_now",)}
 
     def post(self, request: Request, name: str) -> Response:
         """Within seconds. 409 for one that is stopped or stale; twice is once."""

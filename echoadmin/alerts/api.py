@@ -17,6 +17,7 @@ from echoadmin.accounts.permissions import Operator
 from echoadmin.alerts import keeping
 from echoadmin.alerts.models import Alert, Rule, SavedView
 from echoadmin.api.paging import Pages
+from echoadmin.api.shaping import Reference
 from echoadmin.api.views import View
 from echoadmin.idempotency import idempotent
 from echoadmin.public_ids import new_public_id
@@ -48,7 +49,7 @@ class RuleSerializer(serializers.Serializer[Any]):
     """When to raise an alert."""
 
     id = serializers.CharField(source="public_id")
-    view = serializers.CharField(source="view.public_id")
+    view = Reference(to=ViewSerializer, row="view", help_text="Its id.")
     view_name = serializers.CharField(source="view.name")
     name = serializers.CharField()
     enabled = serializers.BooleanField()
@@ -74,7 +75,7 @@ class AlertSerializer(serializers.Serializer[Any]):
     """Something that a rule found."""
 
     id = serializers.CharField(source="public_id")
-    rule = serializers.CharField(source="rule.public_id", allow_null=True, default=None)
+    rule = Reference(to=RuleSerializer, row="rule", allow_null=True, help_text="Its id; null: it was deleted.")
     rule_name = serializers.CharField()
     view_name = serializers.CharField()
     filters = serializers.DictField()
@@ -93,9 +94,11 @@ class AlertSerializer(serializers.Serializer[Any]):
 class AlertFilter(filters.FilterSet):
     """Filters of alerts."""
 
-    acknowledged = filters.BooleanFilter(field_name="acknowledged_at", lookup_expr="isnull", exclude=True)
-    rule = filters.CharFilter(field_name="rule__public_id", max_length=32)
-    conversation = filters.CharFilter(field_name="conversation_ref", max_length=64)
+    acknowledged = filters.BooleanFilter(
+        field_name="acknowledged_at", lookup_expr="isnull", exclude=True, label="whether somebody has seen it"
+    )
+    rule = filters.CharFilter(field_name="rule__public_id", max_length=32, label="its id")
+    conversation = filters.CharFilter(field_name="conversation_ref", max_length=64, label="our id")
 
     class Meta:
         model = Alert
@@ -104,7 +107,7 @@ class AlertFilter(filters.FilterSet):
 
 @extend_schema(tags=TAG)
 class ViewList(View, generics.ListAPIView[SavedView]):
-    """One's own views of the log, and those that others share; POST saves one."""
+    """One's own views of the log, and those that others share; POST saves a view."""
 
     serializer_class = ViewSerializer
     pagination_class = Pages
@@ -132,9 +135,11 @@ class ViewList(View, generics.ListAPIView[SavedView]):
 class ViewOne(View):
     """One view; its owner, or an admin, changes it."""
 
+    shows = ViewSerializer
+
     def get(self, request: Request, view_id: str) -> Response:
         """As it is now."""
-        return Response(ViewSerializer(self.found(view_id)).data)
+        return self.one(self.found(view_id))
 
     @extend_schema(request=ViewRequest)
     def patch(self, request: Request, view_id: str) -> Response:
@@ -160,7 +165,7 @@ class ViewOne(View):
 
 @extend_schema(tags=TAG)
 class RuleList(View, generics.ListAPIView[Rule]):
-    """Rules, newest first; POST adds one to a view."""
+    """Rules, newest first; POST adds a rule to a view."""
 
     roles = {"POST": Operator}
     serializer_class = RuleSerializer
@@ -186,11 +191,13 @@ class RuleList(View, generics.ListAPIView[Rule]):
 class RuleOne(View):
     """One rule."""
 
+    shows = RuleSerializer
+
     roles = {"PATCH": Operator, "DELETE": Operator}
 
     def get(self, request: Request, rule_id: str) -> Response:
         """As it is now."""
-        return Response(RuleSerializer(self.found(rule_id)).data)
+        return self.one(self.found(rule_id))
 
     @extend_schema(request=RuleRequest)
     def patch(self, request: Request, rule_id: str) -> Response:
@@ -228,21 +235,23 @@ class AlertList(View, generics.ListAPIView[Alert]):
 
     def get_queryset(self) -> QuerySet[Alert]:
         """Newest first."""
-        return Alert.objects.select_related("rule").order_by("-id")
+        return Alert.objects.select_related("rule__view").order_by("-id")
 
 
 @extend_schema(tags=TAG, responses=AlertSerializer)
 class AlertOne(View):
     """One alert."""
 
+    shows = AlertSerializer
+
     def get(self, request: Request, alert_id: str) -> Response:
         """As it is now."""
-        return Response(AlertSerializer(alert(alert_id)).data)
+        return self.one(alert(alert_id))
 
 
 @extend_schema(tags=TAG, request=None, responses=AlertSerializer)
 class AlertAcknowledge(View):
-    """Somebody has seen it."""
+    """Acknowledges an alert: somebody has seen it."""
 
     roles = {"POST": Operator}
 
@@ -273,7 +282,7 @@ def named_view(view: View, view_id: Any) -> SavedView:
 
 def alert(alert_id: str) -> Alert:
     """Raises NotFound."""
-    found = Alert.objects.select_related("rule").filter(public_id=alert_id[:32]).first()
+    found = Alert.objects.select_related("rule__view").filter(public_id=alert_id[:32]).first()
     if found is None:
         raise NotFound(f"There is no alert {alert_id[:80]!r}. They are listed under /api/v1/alerts/.")
     return found

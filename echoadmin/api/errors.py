@@ -39,7 +39,7 @@ _CODES = {
     406: "not_acceptable",
     413: "too_large",
     415: "unsupported_media_type",
-    429: "too_many_requests",
+    429: "rate_limited",
 }
 
 

@@ -40,7 +40,7 @@ class Pages(CursorPagination):
 
     def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
         """The same for the OpenAPI document."""
-        link = {"type": "string", "nullable": True, "format": "uri"}
+        link = {"type": ["string", "null"], "format": "uri"}
         properties = {"results": schema, "next": link, "previous": link}
         return {"type": "object", "required": ["results", "next", "previous"], "properties": properties}
 

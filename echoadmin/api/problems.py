@@ -21,6 +21,7 @@ class Problem:
     upstream: dict[str, Any] | None = None
     retry_after: int | None = None  # seconds
     reference: str | None = None  # the id of the row that says what became of it
+    more_headers: dict[str, str] = field(default_factory=dict)
 
     def body(self, request_id: str | None) -> dict[str, Any]:
         """The answer's body."""
@@ -37,7 +38,8 @@ class Problem:
 
     def headers(self) -> dict[str, str]:
         """The answer's headers."""
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        retry = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return {**self.more_headers, **retry}
 
 
 class ApiError(APIException):
@@ -52,3 +54,10 @@ class ApiError(APIException):
 def refused(status: int, code: str, message: str, **fields: str) -> ApiError:
     """`raise refused(409, "not_joined", "Join the room first.", conversation="…")`."""
     return ApiError(Problem(status, code, message, {name: [words] for name, words in fields.items()}))
+
+
+def outside(size: int) -> ApiError:
+    """416: a Range begins after the end of a file of `size` bytes."""
+    words = f"The file has {size:,} bytes, and the Range begins after them."
+    headers = {"Content-Range": f"bytes */{size}"}
+    return ApiError(Problem(416, "range_not_satisfiable", words, more_headers=headers))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django_filters import rest_framework as filters
@@ -19,17 +18,19 @@ from rest_framework.response import Response
 from echoadmin.accounts import permissions
 from echoadmin.accounts.recording import record
 from echoadmin.accounts.roles import MANAGER
+from echoadmin.api.catalogue import SAYING
 from echoadmin.api.paging import Pages
-from echoadmin.api.problems import refused
+from echoadmin.api.problems import outside, refused
 from echoadmin.api.views import View
 from echoadmin.idempotency import idempotent
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range
 from echoadmin.public_ids import new_public_id
 from echoadmin.runs import KINDS, Run, RunState, pause_run, resume_run, skip_in_run, start_run, stop_run
 from echoadmin.runs.asking import forget_file
-from echoadmin.streaming import AnyAccept, streamed
+from echoadmin.streaming import RANGE, AnyAccept, streamed
 
 ROLES = {one.role: one for one in (permissions.Auditor, permissions.Operator, permissions.Manager, permissions.Admin)}
+FILES = ("application/x-ndjson", "text/csv", "application/zip")
 STARTED = {"export": "log.exported"}  # every export is found under one name, whichever way it was made
 
 
@@ -68,10 +69,10 @@ class RunRequest(serializers.Serializer[Any]):
 class RunFilter(filters.FilterSet):
     """Filters of the list of runs; kinds and states are open sets."""
 
-    kind = filters.CharFilter(max_length=40)
-    state = filters.CharFilter(max_length=16)
+    kind = filters.CharFilter(max_length=40, label="export, verify, replay, script; more may come")
+    state = filters.CharFilter(max_length=16, label="waiting, running, paused, done, failed, stopped; more may come")
     conversation = filters.CharFilter(field_name="conversation_ref", max_length=64, label="our id")
-    actor = filters.CharFilter(max_length=200)
+    actor = filters.CharFilter(max_length=200, label="who asked for it")
 
     class Meta:
         model = Run
@@ -80,12 +81,13 @@ class RunFilter(filters.FilterSet):
 
 @extend_schema(tags=["runs"])
 class RunList(View, generics.ListAPIView[Run]):
-    """All runs, newest first; POST asks for one."""
+    """All runs, newest first; POST asks for a run."""
 
     serializer_class = RunSerializer
     pagination_class = Pages
     filter_backends = [filters.DjangoFilterBackend]
     filterset_class = RunFilter
+    codes = {"POST": (*SAYING, "script_running")}
     queryset = Run.objects.none()
 
     def get_queryset(self) -> QuerySet[Run]:
@@ -130,9 +132,11 @@ class RunList(View, generics.ListAPIView[Run]):
 class RunOne(View):
     """One run."""
 
+    shows = RunSerializer
+
     def get(self, request: Request, run_id: str) -> Response:
         """As it is now."""
-        return Response(RunSerializer(one(run_id)).data)
+        return self.one(one(run_id))
 
 
 @extend_schema(tags=["runs"], request=None, responses=RunSerializer)
@@ -151,6 +155,8 @@ class RunStop(View):
 class RunPause(View):
     """Lets a run wait where it is; `resume/` lets it go on."""
 
+    codes = {"POST": ("not_pausable",)}
+
     def post(self, request: Request, run_id: str) -> Response:
         """Within a second; a script's line that is being said is said to its end. 409 for one that has ended."""
         run = mine(self, run_id)
@@ -163,6 +169,8 @@ class RunPause(View):
 @extend_schema(tags=["runs"], request=None, responses=RunSerializer)
 class RunSkip(View):
     """Has a script leave out the line that it is at, or cut the pause after it."""
+
+    codes = {"POST": ("not_skippable",)}
 
     def post(self, request: Request, run_id: str) -> Response:
         """Within a second; one that is paused leaves out its next line when it goes on. 409 where it can't be."""
@@ -178,6 +186,8 @@ class RunSkip(View):
 class RunResume(View):
     """Lets a run that was stopped or paused, or failed, go on from where it was."""
 
+    codes = {"POST": ("not_resumable",)}
+
     def post(self, request: Request, run_id: str) -> Response:
         """409 for one that waits, runs or is done."""
         run = mine(self, run_id)
@@ -189,12 +199,17 @@ class RunResume(View):
         return Response(RunSerializer(one(run_id)).data)
 
 
-@extend_schema(tags=["runs"], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+@extend_schema(tags=["runs"])
 class RunFile(View):
     """A run's file."""
 
     content_negotiation_class = AnyAccept
+    codes = {"GET": ("not_done", "range_not_satisfiable"), "DELETE": ("not_done",)}
 
+    @extend_schema(
+        parameters=[RANGE],
+        responses={(status, kind): OpenApiTypes.BINARY for status in (200, 206) for kind in FILES},
+    )
     def get(self, request: Request, run_id: str) -> HttpResponseBase:
         """200, or 206 for a Range; 409 while the run is not done, 404 when it makes no file or its file is gone."""
         run = one(run_id)
@@ -205,7 +220,7 @@ class RunFile(View):
         try:
             asked = byte_range(request.META.get("HTTP_RANGE"), run.file_bytes)
         except RangeNotSatisfiable:
-            return HttpResponse(status=416, headers={"Content-Range": f"bytes */{run.file_bytes}"})
+            raise outside(run.file_bytes) from None
         first, stop = asked or (0, run.file_bytes)
         headers = {
             "Accept-Ranges": "bytes",

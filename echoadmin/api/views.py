@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction
@@ -14,20 +15,33 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from echoadmin.accounts import acting
 from echoadmin.accounts.permissions import Auditor, HasRole
 from echoadmin.actors import Actor
+from echoadmin.api import limits
+from echoadmin.api.etags import tag
 from echoadmin.api.parsing import ObjectParser
+from echoadmin.api.shaping import NOTHING_ASKED, asked_of, shape_of
 
 
 class View(APIView):
-    """One address. `roles` says who may use which method; reading is for auditors unless it says otherwise."""
+    """One address. `roles` says who may use which method; reading is for auditors unless it says otherwise.
+
+    `codes`: the error codes of its own, by method (see `echoadmin.api.catalogue`). `shows`: the serializer of what a
+    GET answers, where it is no list with a `serializer_class`; with either come `?fields=`, `?expand=` and an ETag.
+    """
 
     parser_classes = [ObjectParser]
     renderer_classes = [JSONRenderer]
     roles: ClassVar[dict[str, type[HasRole]]] = {}
+    codes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    shows: ClassVar[type[Serializer[Any]] | None] = None
+    asked = NOTHING_ASKED
+    limited: ClassVar[bool] = True  # by RATE_LIMIT
     largest_upload: ClassVar[int] = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a multipart body
 
     def get_permissions(self) -> list[BasePermission]:
@@ -37,6 +51,36 @@ class View(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """No body that is too large is read, and no text with NUL reaches a query: PostgreSQL takes none."""
         super().initial(request, *args, **kwargs)
+        self._check_sizes_and_texts(request, kwargs)
+        if request.method == "GET":
+            self.asked = asked_of(request.query_params, shape_of(self))
+
+    def perform_authentication(self, request: Request) -> None:
+        """Raises ApiError (429, `rate_limited`) for who asks too much, before anything else is looked at."""
+        super().perform_authentication(request)
+        if self.limited:
+            limits.check(request)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """What was asked for of a read, its ETag, and what is left of the rate."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        read = request.method == "GET" and response.status_code == 200 and isinstance(response, Response)
+        if read and shape_of(self) is not None:
+            response.data = self.asked.of(response.data)
+            tag(request, response)
+        limits.tell(request, response)
+        return response
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """What serializers are to know of the request."""
+        return {"request": self.request, "view": self, "expand": self.asked.expand}
+
+    def one(self, row: Any) -> Response:
+        """The answer to a GET of this row."""
+        assert self.shows is not None
+        return Response(dict(self.shows(row, context=self.get_serializer_context()).data))
+
+    def _check_sizes_and_texts(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         multipart = request.META.get("CONTENT_TYPE", "").startswith("multipart/")
         most = self.largest_upload if multipart else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if int(request.META.get("CONTENT_LENGTH") or 0) > most:

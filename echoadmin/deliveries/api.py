@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from echoadmin.accounts.permissions import Manager
 from echoadmin.api.paging import Pages
 from echoadmin.api.problems import refused
+from echoadmin.api.shaping import Reference
 from echoadmin.api.views import View
 from echoadmin.deliveries import subscribing
 from echoadmin.deliveries.models import Delivery, Subscription
@@ -58,7 +59,7 @@ class DeliverySerializer(serializers.Serializer[Any]):
     """One thing told to one address."""
 
     id = serializers.CharField(source="public_id", help_text="Its webhook-id, the same at each attempt.")
-    subscription = serializers.CharField(source="subscription.public_id")
+    subscription = Reference(to=SubscriptionSerializer, row="subscription", help_text="Its id.")
     url = serializers.CharField(source="subscription.url")
     event_type = serializers.CharField()
     ref = serializers.CharField(help_text="The id of what it is about.")
@@ -74,10 +75,10 @@ class DeliverySerializer(serializers.Serializer[Any]):
 class DeliveryFilter(filters.FilterSet):
     """Filters of deliveries."""
 
-    subscription = filters.CharFilter(field_name="subscription__public_id", max_length=32)
-    state = filters.CharFilter(max_length=16)
-    event_type = filters.CharFilter(max_length=80)
-    ref = filters.CharFilter(max_length=64)
+    subscription = filters.CharFilter(field_name="subscription__public_id", max_length=32, label="its id")
+    state = filters.CharFilter(max_length=16, label="waiting, delivered or failed; more may come")
+    event_type = filters.CharFilter(max_length=80, label="what happened")
+    ref = filters.CharFilter(max_length=64, label="the id of what it is about")
 
     class Meta:
         model = Delivery
@@ -86,7 +87,7 @@ class DeliveryFilter(filters.FilterSet):
 
 @extend_schema(tags=TAG)
 class SubscriptionList(View, generics.ListAPIView[Subscription]):
-    """Addresses that are told what happens here, newest first; POST adds one."""
+    """Addresses that are told what happens here, newest first; POST adds an address."""
 
     roles = {"POST": Manager}
     serializer_class = SubscriptionSerializer
@@ -116,11 +117,13 @@ class SubscriptionList(View, generics.ListAPIView[Subscription]):
 class SubscriptionOne(View):
     """One subscription."""
 
+    shows = SubscriptionSerializer
+
     roles = {"PATCH": Manager, "DELETE": Manager}
 
     def get(self, request: Request, subscription_id: str) -> Response:
         """As it is now."""
-        return Response(SubscriptionSerializer(subscription(subscription_id)).data)
+        return self.one(subscription(subscription_id))
 
     @extend_schema(request=SubscriptionRequest)
     def patch(self, request: Request, subscription_id: str) -> Response:
@@ -149,7 +152,7 @@ class SubscriptionPing(View):
 
 @extend_schema(tags=TAG, request=None, responses=NewSubscriptionSerializer)
 class SubscriptionRotate(View):
-    """A new secret; for 24 hours the old one's signature comes beside."""
+    """Makes a new secret; for 24 hours the old one's signature comes beside."""
 
     roles = {"POST": Manager}
 
@@ -178,9 +181,11 @@ class DeliveryList(View, generics.ListAPIView[Delivery]):
 class DeliveryOne(View):
     """One delivery, with its attempts."""
 
+    shows = DeliverySerializer
+
     def get(self, request: Request, delivery_id: str) -> Response:
         """As it is now."""
-        return Response(DeliverySerializer(delivery(delivery_id)).data)
+        return self.one(delivery(delivery_id))
 
 
 @extend_schema(tags=TAG, request=None, responses={202: DeliverySerializer})
@@ -188,6 +193,7 @@ class DeliveryAgain(View):
     """Tries a delivery again, now."""
 
     roles = {"POST": Manager}
+    codes = {"POST": ("delivered",)}
 
     def post(self, request: Request, delivery_id: str) -> Response:
         """409 for one that has arrived."""

@@ -13,6 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from echoadmin.api.openapi.filters import parameters_of
 from echoadmin.api.paging import limit_of, number_of
 from echoadmin.api.views import View
 from echoadmin.log import reader
@@ -50,11 +51,11 @@ class EntryPage(serializers.Serializer[Any]):
     previous = serializers.CharField(allow_null=True)
 
 
-FILTERS = [OpenApiParameter(name, str) for name in reader.FILTERS]
+FILTERS = parameters_of(reader.EntryFilter)
 PAGING = [
     OpenApiParameter("cursor", str, description="From `next` or `previous`."),
     OpenApiParameter("limit", int, description="1 to 200, 50 by default."),
-    OpenApiParameter("order", str, enum=["newest", "oldest"]),
+    OpenApiParameter("order", str, enum=["newest", "oldest"], description="newest by default."),
 ]
 AUDIO = OpenApiParameter("audio", str, enum=["include", "exclude"], description="Whether samples come with messages.")
 TAIL = [
@@ -82,6 +83,7 @@ class Entries(View):
     """Every kind of entry, across conversations, newest first."""
 
     kind: ClassVar[str | None] = None
+    shows = EntrySerializer
 
     def get(self, request: Request) -> Response:
         """A page. Samples are left out unless `audio=include`."""

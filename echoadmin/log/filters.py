@@ -33,10 +33,10 @@ class EntryFilter(filters.FilterSet):
 
     conversation = filters.CharFilter(method="by_stream", max_length=64, label="our id (cv_…), or 'account'")
     persona = _text("persona_ref", "our id (pe_…)")
-    kind = filters.ChoiceFilter(choices=Kind.choices)
+    kind = filters.ChoiceFilter(choices=Kind.choices, label="what kind of entry")
     family = _text("family", "echo, speaking, utterance, presence, tool, context, room, other")
     event_type = _text("event_type", "as on the wire: conversation.utterance")
-    direction = filters.ChoiceFilter(choices=Direction.choices)
+    direction = filters.ChoiceFilter(choices=Direction.choices, label="of app messages and webhooks")
     sender = _text("sender", "the participant's id in the room")
     actor = _text("actor", "who did it")
     api_key = _text("api_key_ref", "the API key that it was done with")

@@ -28,7 +28,7 @@ class TavusError(Exception):
     words, redacted, at most 2 KB. code: the slug that our own API answers with. way_out: what a person can do now.
     """
 
-    code = "upstream_error"
+    code: str
     way_out = "Look at the entry of this call in the log for what was sent and what came back."
     happens = False  # the class's default for may_have_happened
 

@@ -14,10 +14,9 @@ from rest_framework.request import Request
 from echoadmin.accounts.recording import record
 from echoadmin.api.paging import number_of
 from echoadmin.api.views import View
-from echoadmin.log.api import AUDIO, with_audio
+from echoadmin.log.api import AUDIO, FILTERS, with_audio
 from echoadmin.log.export.asking import FORMATS, BadExport, Export, checked
 from echoadmin.log.export.pieces import check_after, newest, pieces, source
-from echoadmin.log.reader import FILTERS
 from echoadmin.streaming import AnyAccept, streamed
 
 OWN = ("format", "audio", "after")
@@ -31,7 +30,7 @@ AFTER = "The `id` of the last line that came whole (with `conversation`, its `n`
         OpenApiParameter("format", str, enum=list(FORMATS), description="ndjson by default."),
         OpenApiParameter("after", int, description=AFTER),
         AUDIO,
-        *[OpenApiParameter(name, str) for name in FILTERS],
+        *FILTERS,
     ],
 )
 class EntriesExport(View):

@@ -12,6 +12,9 @@ from rest_framework.test import APIClient
 
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import Actor
+from echoadmin.api.catalogue import CODES
+from echoadmin.api.openapi.answers import codes_of
+from echoadmin.api.views import Nothing, View
 from tests.twin_process import TwinProcess, running_twin
 
 PASSWORD = "a long enough password"
@@ -45,6 +48,23 @@ def client_of(person: Callable[..., User]) -> Callable[..., APIClient]:
         return client
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test here asks: an error's code is one that the OpenAPI document names for this operation."""
+    finalize = View.finalize_response
+
+    def checked(self: Any, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = finalize(self, request, response, *args, **kwargs)
+        if response.status_code >= 400 and self.schema is not None and not isinstance(self, Nothing):
+            code = response.data["error"]["code"]
+            documented = codes_of(self, str(request.method), ids=bool(self.kwargs)) | {"method_not_allowed"}
+            assert code in documented, f"{type(self).__name__} answers {code}, which its `codes` do not name"
+            assert response.status_code == CODES[code].status
+        return response
+
+    monkeypatch.setattr(View, "finalize_response", checked)
 
 
 @pytest.fixture(scope="module")
