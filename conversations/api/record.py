@@ -61,7 +61,7 @@ class GapSerializer(serializers.Serializer[Any]):
 class GapFilter(filters.FilterSet):
     """Filters of gaps."""
 
-    kind = filters.ChoiceFilter(choices=GapKind.choices)
+    kind = filters.ChoiceFilter(choices=GapKind.choices, label="what kind of gap")
     expected = filters.BooleanFilter(label="whether nobody wanted it otherwise")
     conversation = filters.CharFilter(field_name="conversation__public_id", max_length=64, label="our id")
     at_after = filters.IsoDateTimeFilter(
@@ -122,7 +122,12 @@ class AllGaps(View, generics.ListAPIView[Gap]):
         parameters=[
             OpenApiParameter("format", str, enum=["json", *FILES], description="All that fit as a file; json: a page."),
             *parameters_of(GapFilter),
-        ]
+        ],
+        responses={
+            (200, "application/json"): GapSerializer(many=True),
+            (200, "text/csv"): OpenApiTypes.BINARY,
+            (200, "application/x-ndjson"): OpenApiTypes.BINARY,
+        },
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         """A page, or a file."""

@@ -181,7 +181,7 @@ def _check_scalar(value: object, field: str) -> None:
     if isinstance(value, str):
         if any("\ud800" <= char <= "\udfff" for char in value):
             raise Unspeakable(field, "Holds half of a surrogate pair, which is no character. Send valid Unicode.")
-    elif isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, float) and not math.isfinite(_carried(value)):  # the very largest are rounded up, out of it
         raise Unspeakable(field, "Holds NaN or an infinite number, which JSON does not have.")
     elif isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise Unspeakable(field, "Holds an integer of more than 64 bits. Send it as text.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,8 @@ def _check(value: Any, path: str, levels: int) -> None:
             _check(inner, f"{path}.{place}", levels - 1)
     elif isinstance(value, str):
         _check_text(value, path)
+    elif isinstance(value, float) and not math.isfinite(value):  # 1e400
+        raise ValidationError({path: ["Holds a number that is too large. JSON's largest are about 1.8e308."]})
 
 
 def _check_text(text: str, path: str) -> None:

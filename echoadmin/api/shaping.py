@@ -25,15 +25,13 @@ class Reference(serializers.CharField):
     def get_attribute(self, instance: Any) -> Any:
         """The object or its id; None where there is none."""
         related = getattr(instance, self.row, None)
-        return related if related is None or self._expanded else getattr(related, self.by)
+        if related is None or self.field_name in self.context.get("expand", ()):
+            return related
+        return str(getattr(related, self.by))
 
     def to_representation(self, value: Any) -> Any:
         """As it is shown."""
-        return dict(self.to(value).data) if self._expanded else str(value)
-
-    @property
-    def _expanded(self) -> bool:
-        return self.field_name in self.context.get("expand", ())
+        return value if isinstance(value, str) else dict(self.to(value).data)
 
 
 class ReferenceInDocument(OpenApiSerializerFieldExtension):

@@ -27,6 +27,8 @@ from echoadmin.api.etags import tag
 from echoadmin.api.parsing import ObjectParser
 from echoadmin.api.shaping import NOTHING_ASKED, asked_of, shape_of
 
+READS = ("GET", "HEAD")
+
 
 class View(APIView):
     """One address. `roles` says who may use which method; reading is for auditors unless it says otherwise.
@@ -52,7 +54,7 @@ class View(APIView):
         """No body that is too large is read, and no text with NUL reaches a query: PostgreSQL takes none."""
         super().initial(request, *args, **kwargs)
         self._check_sizes_and_texts(request, kwargs)
-        if request.method == "GET":
+        if request.method in READS:
             self.asked = asked_of(request.query_params, shape_of(self))
 
     def perform_authentication(self, request: Request) -> None:
@@ -64,7 +66,7 @@ class View(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """What was asked for of a read, its ETag, and what is left of the rate."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        read = request.method == "GET" and response.status_code == 200 and isinstance(response, Response)
+        read = request.method in READS and response.status_code == 200 and isinstance(response, Response)
         if read and shape_of(self) is not None:
             response.data = self.asked.of(response.data)
             tag(request, response)

@@ -96,7 +96,7 @@ def test_whatever_is_asked_the_answer_is_a_documented_one(asking: Asking, label:
 
 def _look(asking: Asking, strategy: Any) -> None:
     @settings(
-        max_examples=EXAMPLES or 4,
+        max_examples=EXAMPLES or 3,
         derandomize=not EXAMPLES,
         database=None,
         deadline=None,
@@ -129,5 +129,5 @@ def _check_code(case: Any, response: Any, role: str | None) -> None:
     documented = answers[str(response.status_code)]["$ref"].rpartition("/")[2].split(".")[1:]
     assert error["code"] in documented, f"{case.operation.label} as {role}: {response.status_code} {error}"
     assert error["request_id"] == response.headers["x-request-id"][0]
-    if role is None:
-        assert response.status_code == 401
+    if role is None:  # an id that no address has is answered before anybody is asked who they are
+        assert response.status_code == 401 or "There is nothing at" in error["message"]

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, User
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+from conversations.quickstart import SendAudioMessage
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import Actor
 from echoadmin.api.catalogue import CODES
@@ -50,6 +52,9 @@ def client_of(person: Callable[..., User]) -> Callable[..., APIClient]:
     return make
 
 
+APART = (Nothing, SendAudioMessage)  # what is no address; the quickstart's, whose errors are its own
+
+
 @pytest.fixture(autouse=True)
 def _answers_are_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a test here asks: an error's code is one that the OpenAPI document names for this operation."""
@@ -57,7 +62,7 @@ def _answers_are_documented(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def checked(self: Any, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = finalize(self, request, response, *args, **kwargs)
-        if response.status_code >= 400 and self.schema is not None and not isinstance(self, Nothing):
+        if response.status_code >= 400 and isinstance(response, Response) and not isinstance(self, APART):
             code = response.data["error"]["code"]
             documented = codes_of(self, str(request.method), ids=bool(self.kwargs)) | {"method_not_allowed"}
             assert code in documented, f"{type(self).__name__} answers {code}, which its `codes` do not name"
