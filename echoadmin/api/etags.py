@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.cache import patch_vary_headers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,6 +29,7 @@ def tag(request: Request, response: Response) -> None:
         rendered.headers["ETag"] = etag
         if isinstance(request.auth, ApiKey):
             rendered.headers["Cache-Control"] = "private, no-cache"
+            patch_vary_headers(rendered, ("Authorization",))
         if not _matches(given, etag):
             return None
         kept = {name: value for name, value in rendered.items() if name not in ("Content-Type", "Content-Length")}

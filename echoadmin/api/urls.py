@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from echoadmin.api.duties import DutyList
+from echoadmin.api.openapi.document import Document
 from echoadmin.api.views import nothing
 
 V1: list[URLPattern | URLResolver] = [
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", Document.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("duties/", DutyList.as_view()),
     path("", include("personas.api")),

@@ -104,6 +104,14 @@ def test_reads_say_their_fields_and_creates_their_key(document: dict[str, Any]) 
     assert "304" in read
 
 
+def test_its_address_gives_it_to_anybody_and_says_when_it_still_holds(client: Client, document: dict[str, Any]) -> None:
+    response = client.get("/api/v1/schema/")
+    assert response.headers["Content-Type"] == "application/vnd.oai.openapi+json"
+    assert set(response.json()["paths"]) == set(document["paths"])
+    again = client.get("/api/v1/schema/", HTTP_IF_NONE_MATCH=response["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_its_page_comes_from_this_host_alone(client: Client) -> None:
     response = client.get("/api/v1/docs/")
     page = response.content.decode()

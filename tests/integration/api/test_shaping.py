@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from conversations.models import Conversation
-from echoadmin.alerts.models import Rule, SavedView
+from echoadmin.alerts.models import Alert, Rule, SavedView
+from echoadmin.deliveries.models import Delivery, Subscription
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -88,9 +90,21 @@ def test_what_is_not_there_stays_null(client: APIClient) -> None:
     assert (told["persona"], told["replica"]) == (None, None)
 
 
-def _alert(number: int) -> None:
+def _alert(rule: Rule) -> None:
+    now = timezone.now()
+    times = {"first_at": now, "last_at": now, "raised_at": now}
+    Alert.objects.create(rule=rule, rule_name=rule.name, filters={}, first_entry=1, last_entry=1, count=1, **times)
+
+
+def _delivery(number: int) -> None:
+    hook = Subscription.objects.create(url=f"https://hooks.example.com/{number}", created_by="ana")
+    Delivery.objects.create(subscription=hook, event_type="ping", body="{}")
+
+
+def _rule(number: int) -> Rule:
     view = SavedView.objects.create(name=f"View {number}", filters={}, shared=True, owner="ana", owner_id=0)
-    Rule.objects.create(view=view, name=f"Rule {number}", threshold=1, window=60, created_by="ana")
+    rule: Rule = Rule.objects.create(view=view, name=f"Rule {number}", threshold=1, window=60, created_by="ana")
+    return rule
 
 
 EXPANDED: dict[str, tuple[Callable[[Conversation, int], Any], str]] = {
@@ -100,7 +114,9 @@ EXPANDED: dict[str, tuple[Callable[[Conversation, int], Any], str]] = {
         lambda one, n: make.gap(conversation=make.room().conversation),
         "conversation",
     ),
-    "rules/?expand=view": (lambda one, n: _alert(n), "view"),
+    "alerts/?expand=rule": (lambda one, n: _alert(_rule(n)), "rule"),
+    "deliveries/?expand=subscription": (lambda one, n: _delivery(n), "subscription"),
+    "rules/?expand=view": (lambda one, n: _rule(n), "view"),
 }
 
 
@@ -137,6 +153,7 @@ def test_a_read_that_still_holds_is_304_without_a_body(
     first = client.get(url)
     etag = first["ETag"]
     assert first["Cache-Control"] == "private, no-cache"
+    assert "Authorization" in first["Vary"]
     for given in (etag, f"W/{etag}", f'"other", {etag}', "*"):
         again = client.get(url, HTTP_IF_NONE_MATCH=given)
         assert (again.status_code, again.content, again["ETag"]) == (304, b"", etag)
