@@ -5,17 +5,21 @@ Imported once, by the URLs: that makes the gauges known and reads nothing yet.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from conversations.models import Conversation, Echo, EchoState, Room, Worker
 from conversations.models.echo import FINAL_STATES
 from conversations.services.workers import counted
 from echoadmin import metrics
+from echoadmin.deliveries.models import Delivery
 from echoadmin.duties import Duty
+from echoadmin.metrics import Shown
 from echoadmin.runs import ENDED, Run
 
 WAITING: tuple[str, ...] = (EchoState.QUEUED, EchoState.HELD)
@@ -67,37 +71,26 @@ def workers_by_state() -> dict[str, float]:
     return found
 
 
-def lease_age() -> dict[str, float]:
-    """For how many seconds each worker has not said that it lives. It says so three times in a lease's length."""
-    living = _workers_since(timedelta(hours=1)).filter(stopped_at=None)
-    return {worker.name: max(0.0, settings.WORKER_LEASE - worker.lease_left) for worker in living}
-
-
-def rooms_held() -> dict[str, float]:
-    """How many rooms each worker holds."""
-    living = counted(_workers_since(timedelta(hours=1)))
-    return {worker.name: worker.held for worker in living}  # type: ignore[attr-defined]
+def living_workers() -> dict[str, Worker]:
+    """Those of the last hour that did not say goodbye, by name, with the rooms they hold."""
+    return {worker.name: worker for worker in counted(_workers_since(timedelta(hours=1)).filter(stopped_at=None))}
 
 
 def _workers_since(age: timedelta) -> QuerySet[Worker]:
     return Worker.objects.filter(lease_until__gt=timezone.now() - age)
 
 
-def duty_runs() -> dict[str, float]:
-    """How often each duty was done."""
-    return dict(Duty.objects.values_list("name", "runs"))
+def duties() -> dict[str, Duty]:
+    """Each duty as it stands."""
+    return {duty.name: duty for duty in Duty.objects.all()}
 
 
-def duty_errors() -> dict[str, float]:
-    """How often it failed."""
-    return dict(Duty.objects.values_list("name", "errors"))
+def _since(at: datetime | None) -> float | None:
+    return (timezone.now() - at).total_seconds() if at else None
 
 
-def duty_age() -> dict[str, float]:
-    """Seconds since each duty was last done."""
-    done = Duty.objects.filter(last_run_at__isnull=False).values_list("name", "last_run_at")
-    now = timezone.now()
-    return {name: (now - at).total_seconds() for name, at in done if at}
+def _overdue(duty: Duty) -> float:
+    return 0.0 if duty.standing == "running" else max(0.0, _since(duty.next_run_at) or 0.0)
 
 
 def runs_by_state() -> dict[tuple[str, str], float]:
@@ -106,20 +99,81 @@ def runs_by_state() -> dict[tuple[str, str], float]:
     return {(row["kind"], row["state"]): row["n"] for row in going}
 
 
-metrics.register("echoadmin_rooms", "Rooms by state.", label="state", read=rooms_by_state)
-metrics.register("echoadmin_echoes_today", "Today's echoes (UTC) by state.", label="state", read=echoes_today_by_state)
-metrics.register("echoadmin_conversations", "Conversations by status.", label="status", read=conversations_by_status)
-metrics.register("echoadmin_workers", "Workers of the last day by state.", label="state", read=workers_by_state)
-metrics.register("echoadmin_worker_rooms", "Rooms that a worker holds.", label="worker", read=rooms_held)
-metrics.register(
-    "echoadmin_worker_lease_age_seconds", "Time since a worker renewed its lease.", label="worker", read=lease_age
-)
-metrics.register("echoadmin_queue", "Echoes that wait, in all conversations.", label="state", read=echoes_waiting)
-metrics.register(
+def running() -> dict[tuple[()], tuple[float, float, Decimal | None]]:
+    """Conversations that run, and the billed seconds and the cost of today (UTC), those that ended today with them."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    of_today = Q(status="active", state="live") | Q(ended_at__gt=midnight)
+    rows = list(Conversation.objects.filter(of_today, test_mode=False, upstream_id__isnull=False))
+    seconds = sum(
+        max(0.0, ((row.ended_at or timezone.now()) - max(row.started_at, midnight)).total_seconds()) for row in rows
+    )
+    price = settings.PRICE_PER_MINUTE
+    cost = None if price is None else Decimal(seconds) * Decimal(str(price)) / 60
+    return {(): (sum(row.is_active for row in rows), seconds, cost)}
+
+
+def slots() -> dict[tuple[()], float]:
+    """How many conversations may run at once, as far as it is known."""
+    return {(): settings.CONVERSATION_SLOTS} if settings.CONVERSATION_SLOTS else {}
+
+
+def looks_waiting() -> dict[tuple[()], tuple[int, datetime | None]]:
+    """Conversations that a webhook or a lost room wants looked at upstream, and since when the first waits."""
+    due = Conversation.objects.filter(sync_wanted_at__lte=timezone.now()).exclude(upstream_id=None)
+    found = due.aggregate(n=Count("id"), oldest=Min("sync_wanted_at"))
+    return {(): (found["n"], found["oldest"])}
+
+
+def deliveries_waiting() -> dict[tuple[()], tuple[int, datetime | None]]:
+    """Webhooks out that have not been taken yet, and since when the oldest waits."""
+    found = Delivery.objects.filter(state="waiting").aggregate(n=Count("id"), oldest=Min("created_at"))
+    return {(): (found["n"], found["oldest"])}
+
+
+register = partial(metrics.register, shared=True)
+register_rows = partial(metrics.register_rows, shared=True)
+
+register("echoadmin_rooms", "Rooms by state.", label="state", read=rooms_by_state)
+register("echoadmin_echoes_today", "Today's echoes (UTC) by state.", label="state", read=echoes_today_by_state)
+register("echoadmin_conversations", "Conversations by status.", label="status", read=conversations_by_status)
+register("echoadmin_workers", "Workers of the last day by state.", label="state", read=workers_by_state)
+register_rows(
+    Shown("echoadmin_worker_rooms", "Rooms that a worker holds.", lambda worker: worker.held),
+    Shown("echoadmin_worker_capacity", "Rooms that it holds at most.", lambda worker: worker.capacity),
+    Shown(
+        "echoadmin_worker_lease_age_seconds", "Time since a worker renewed its lease.",
+        lambda worker: max(0.0, settings.WORKER_LEASE - worker.lease_left),
+    ),
+    label="worker", read=living_workers,
+)  # fmt: skip
+register("echoadmin_queue", "Echoes that wait, in all conversations.", label="state", read=echoes_waiting)
+register(
     "echoadmin_echoes_ended_today", "Today's echoes (UTC) that have ended.", label=("state", "reason"),
     read=echoes_today_by_end,
 )  # fmt: skip
-metrics.register("echoadmin_duty_runs", "How often a duty was done.", label="duty", read=duty_runs, counts=True)
-metrics.register("echoadmin_duty_errors", "How often a duty failed.", label="duty", read=duty_errors, counts=True)
-metrics.register("echoadmin_duty_age_seconds", "Time since a duty was last done.", label="duty", read=duty_age)
-metrics.register("echoadmin_runs", "Runs that have not ended.", label=("kind", "state"), read=runs_by_state)
+register_rows(
+    Shown("echoadmin_duty_runs", "How often a duty was done.", lambda duty: duty.runs, counts=True),
+    Shown("echoadmin_duty_errors", "How often a duty failed.", lambda duty: duty.errors, counts=True),
+    Shown("echoadmin_duty_age_seconds", "Time since a duty was last done.", lambda duty: _since(duty.last_run_at)),
+    Shown("echoadmin_duty_failing", "1 where a duty's last run failed.", lambda duty: bool(duty.last_error)),
+    Shown("echoadmin_duty_overdue_seconds", "Time since a duty that nobody does was due.", _overdue),
+    label="duty", read=duties,
+)  # fmt: skip
+register("echoadmin_runs", "Runs that have not ended.", label=("kind", "state"), read=runs_by_state)
+register_rows(
+    Shown("echoadmin_slots_used", "Conversations that run.", lambda row: row[0]),
+    Shown("echoadmin_billed_seconds_today", "Seconds that were billed today (UTC).", lambda row: row[1]),
+    Shown("echoadmin_cost_today", "What they cost, in CURRENCY, where a price is set.", lambda row: row[2]),
+    read=running,
+)
+register("echoadmin_slots_limit", "Conversations that may run at once, where it is set.", read=slots)
+register_rows(
+    Shown("echoadmin_looks_waiting", "Conversations to be looked at upstream.", lambda row: row[0]),
+    Shown("echoadmin_looks_oldest_seconds", "For how long the first waits.", lambda row: _since(row[1])),
+    read=looks_waiting,
+)
+register_rows(
+    Shown("echoadmin_deliveries_waiting", "Webhooks out that were not taken yet.", lambda row: row[0]),
+    Shown("echoadmin_deliveries_oldest_seconds", "For how long the oldest waits.", lambda row: _since(row[1])),
+    read=deliveries_waiting,
+)

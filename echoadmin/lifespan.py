@@ -9,18 +9,14 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from prometheus_client import REGISTRY
 
-from echoadmin import consoles, health, metrics
+from echoadmin import consoles
 from echoadmin.duties import DutyThread
 from echoadmin.garbage import spare_what_is_loaded
-
-if TYPE_CHECKING:
-    from conversations.rooms.worker import RunningWorker
 
 logger = logging.getLogger(__name__)
 
@@ -62,46 +58,15 @@ async def _start(running: AsyncExitStack) -> None:
     await sync_to_async(consoles.take)()
     running.push_async_callback(sync_to_async(consoles.release))
     if settings.ROOMS == "inline":
+        from conversations.rooms.gauges import shown
         from conversations.rooms.worker import start_worker, stop_worker
 
         running.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(ROOMS_FIRST)
         running.push_async_callback(stop_worker)  # first: a start that fails halfway is stopped too
         worker = await start_worker()
-        _show(worker, running)
+        running.enter_context(shown(worker))
     else:
         duties = DutyThread(f"console {socket.gethostname()}/{os.getpid()}")
         duties.start()
         running.push_async_callback(asyncio.to_thread, duties.stop, 5.0)
-
-
-def _show(worker: RunningWorker, running: AsyncExitStack) -> None:
-    """Readiness depends on this process's worker, and /metrics shows what waits for its log's writer."""
-    health.register("worker", lambda: _trouble_of(worker))
-    running.callback(health.unregister, "worker")
-    waiting = metrics.register(
-        "echoadmin_log_waiting",
-        "Units that wait for the log's writer of this process.",
-        label="worker",
-        read=lambda: {worker.row.name: worker.writer.waiting},
-    )
-    running.callback(REGISTRY.unregister, waiting)
-    _show_spool(worker, running)
-
-
-def _show_spool(worker: RunningWorker, running: AsyncExitStack) -> None:
-    writer, name = worker.writer, worker.row.name
-    gauges: dict[str, tuple[str, Callable[[], float]]] = {
-        "echoadmin_log_spooled": ("Entries in the spool that is in use.", lambda: writer.spooled),
-        "echoadmin_log_spool_bytes": ("Bytes of the spool not taken in yet.", lambda: writer.spool_bytes),
-        "echoadmin_log_lost": ("Entries lost since the start: spool and memory were full.", lambda: writer.lost),
-    }
-    for gauge, (documentation, read) in gauges.items():
-        shown = metrics.register(gauge, documentation, label="worker", read=lambda read=read: {name: read()})  # type: ignore[misc]
-        running.callback(REGISTRY.unregister, shown)
-
-
-def _trouble_of(worker: RunningWorker) -> str:
-    if not worker.alive:
-        return "this process's worker has ended; restart the console"
-    return f"the log can't be written: {worker.writer.trouble}" if worker.writer.trouble else ""

@@ -110,6 +110,7 @@ RATE_WINDOW = env.number("RATE_WINDOW", 60, 1, 86_400)
 ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")
 WORKER = env.text("ECHOADMIN_WORKER")  # "" → made from the host's name
 WORKER_CAPACITY = env.integer("ECHOADMIN_CAPACITY", 100, 1, 10_000)  # rooms
+WORKER_PORT = env.integer("ECHOADMIN_WORKER_PORT", 0, 0, 65_535)  # of a `runrooms` process's probes; 0: none
 WORKER_LEASE = env.number("ECHOADMIN_LEASE", 30, 1, 600)  # seconds; renewed three times in it
 LOOK_EVERY = env.number("ECHOADMIN_LOOK_EVERY", 2, 0.05, 60)  # seconds between looks when no bell rings
 

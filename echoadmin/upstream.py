@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import connection
+from prometheus_client import Histogram
 
 from echoadmin.actors import SYSTEM, Actor
 from echoadmin.log.models import Kind, Stream
@@ -18,6 +19,11 @@ from echoadmin.log.writer import Draft, append
 from echoadmin.tavus.client import TavusClient
 from echoadmin.tavus.exchange import Exchange
 from echoadmin.tavus.wire import Vocabulary
+
+TOOK = Histogram(
+    "echoadmin_upstream_seconds", "HTTP attempts at Tavus's API, of this process.", ["operation", "status"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)  # fmt: skip
 
 
 class CallInTransaction(RuntimeError):
@@ -70,13 +76,15 @@ def client() -> TavusClient:
 def log_exchange(exchange: Exchange) -> None:
     """One `upstream` entry for one HTTP attempt, in the conversation's stream or the account's."""
     about = _calling.get()
+    operation = f"{exchange.method} {_route(exchange.path)}"
+    TOOK.labels(operation, str(exchange.status or "none")).observe(exchange.seconds)
     failed = exchange.error is not None or (exchange.status or 0) >= 400
     append(
         [
             Draft(
                 stream=about.conversation or Stream.ACCOUNT,
                 kind=Kind.UPSTREAM,
-                event_type=f"{exchange.method} {_route(exchange.path)}",
+                event_type=operation,
                 at=exchange.started_at,
                 conversation_ref=about.conversation,
                 persona_ref=about.persona,

@@ -141,6 +141,7 @@ async def _settled(sender: EchoSender, echo: Echo, delivery: Delivery, seconds: 
         return True
     else:
         at = datetime.now(UTC)
+        sender.reach("sent", at)
         room.log.later([], lambda: outbox.mark_sent(room.tenure, echo.pk, at=at, sent=delivery.taken, seconds=seconds))
         return True
     return False
@@ -222,6 +223,7 @@ async def _log(
     written = await room.log.claim(drafts, claim, goes_on=index > 0)
     if written is None:
         return None
+    sender.reach("sending")
     return [
         Logged(message, entry.n, leaves) for message, entry, leaves in zip(messages, written, departures, strict=True)
     ]

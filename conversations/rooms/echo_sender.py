@@ -16,6 +16,7 @@ from django.conf import settings
 from conversations import interactions, outbox
 from conversations.models import Echo, EchoState
 from conversations.rooms.audio_sender import say_audio
+from conversations.rooms.echo_steps import EchoSteps
 from conversations.rooms.ends import Answer, Stop, completion_missing, room_lost, send_failed, unconfirmed
 from conversations.rooms.matching import Outstanding
 from echoadmin.log.writer import Draft, Number
@@ -42,6 +43,7 @@ class EchoSender:
         self.room = room
         self.stop: Stop | None = None
         self.current: Echo | None = None
+        self.steps: EchoSteps | None = None  # of the echo in hand
         self.sending = False  # whether messages of the echo in hand still leave
         self.idle = asyncio.Event()
         self.idle.set()
@@ -144,7 +146,8 @@ class EchoSender:
         with self._busy(None):
             claimed = await self._claim_next()
             if claimed is not None:
-                self.current = claimed.echo
+                self._take(claimed.echo)
+                self.reach("sending")
                 await self._say_text(claimed.echo, claimed)
         return claimed is not None
 
@@ -158,14 +161,25 @@ class EchoSender:
     @contextmanager
     def _busy(self, echo: Echo | None) -> Iterator[None]:
         """Something is in hand, or about to be: from here on it can be halted, and who waits for the end waits."""
-        self.stop, self.current, self.sending = None, echo, True
+        self.stop, self.sending = None, True
+        self._take(echo)
         self.idle.clear()
         try:
             yield
         finally:
             self.room.matcher.give_up()
-            self.current, self.sending = None, False
+            if self.steps is not None:
+                self.steps.count()
+            self.current, self.steps, self.sending = None, None, False
             self.idle.set()
+
+    def _take(self, echo: Echo | None) -> None:
+        self.current, self.steps = echo, EchoSteps(echo) if echo is not None else None
+
+    def reach(self, step: str, at: datetime | None = None) -> None:
+        """The echo in hand got so far."""
+        if self.steps is not None:
+            self.steps.reach(step, at)
 
     # --- text ---
 
@@ -215,7 +229,10 @@ class EchoSender:
             claim = partial(outbox.claim_more, tenure, echo.pk, chunks=1, sent=number)
         draft = self.draft(echo, message, at=datetime.now(UTC), said=part)
         written = await self.room.log.claim([draft], claim, goes_on=number > 0)
-        return None if written is None else [entry.n for entry in written]
+        if written is None:
+            return None
+        self.reach("sending")
+        return [entry.n for entry in written]
 
     async def _send_part(
         self, echo: Echo, number: int, message: dict[str, Any], ns: list[Number], *, last: bool
@@ -229,6 +246,7 @@ class EchoSender:
             return False
         if last:
             at = datetime.now(UTC)
+            self.reach("sent", at)
             self.room.log.later(
                 [], lambda: outbox.mark_sent(tenure, echo.pk, at=at, sent=number + 1, seconds=echo.seconds)
             )
@@ -287,6 +305,8 @@ class EchoSender:
     async def end(self, echo: Echo, stop: Stop, *, sent: int | None = None) -> None:
         """The echo's final state, with its reason."""
         tenure, at = self.room.tenure, datetime.now(UTC)
+        if self.steps is not None:
+            self.steps.ended = stop.state
         await self.room.log.settle(
             lambda: outbox.mark_ended(
                 tenure, echo.pk, state=stop.state, reason=stop.reason, detail=stop.detail, at=at, sent=sent

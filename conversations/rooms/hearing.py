@@ -29,6 +29,9 @@ def heard(room: LiveRoom, event: Heard) -> None:
     room.log.later([draft], _effect(room, event, reading, hearing))
     if hearing is not None:
         _stop_sending(room, hearing)
+        steps = room.echoes.steps
+        if steps is not None and steps.echo.pk == hearing.echo_id:
+            steps.hear(hearing.change, event.at)
         if room.echoes.current is not None:
             room.echoes.stir()
     if reading.fact == "shutdown":

@@ -37,7 +37,7 @@ class RunningWorker:
     """The parts of one worker, started in order and stopped in reverse."""
 
     def __init__(self, row: Worker, spool: Folder, duties: DutyThread) -> None:
-        self.row = row
+        self.row, self.spool = row, spool
         self.writer = Writer(on_commit=bells.Tails().grew, spool=spool)
         self.duties = duties
         self.runs = RunThread(row.name)

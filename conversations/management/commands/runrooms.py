@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
+from conversations.probe_port import probes_at
 from conversations.rooms import claims
 from conversations.rooms.claims import NameTaken
-from conversations.rooms.worker import start_worker, stop_worker
+from conversations.rooms.gauges import shown
+from conversations.rooms.worker import RunningWorker, start_worker, stop_worker
 from echoadmin.duties import OTHERS_FIRST
 from echoadmin.garbage import spare_what_is_loaded
 from echoadmin.installation import WrongMode, refuse_other_mode
+from echoadmin.serving.ports import PortTaken
 
 
 class Command(BaseCommand):
@@ -38,7 +42,7 @@ class Command(BaseCommand):
             connection.close()
             name = options["name"] or settings.WORKER or claims.name_of_this_process()
             asyncio.run(self._run(name, options["capacity"]))
-        except (NameTaken, WrongMode, FileNotFoundError) as reason:
+        except (NameTaken, WrongMode, FileNotFoundError, PortTaken) as reason:
             raise CommandError(str(reason)) from reason
 
     async def _run(self, name: str, capacity: int | None) -> None:
@@ -49,14 +53,25 @@ class Command(BaseCommand):
             asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, None)
         worker = await start_worker(name, capacity=capacity, duties_overdue=OTHERS_FIRST)
         spare_what_is_loaded()
-        self.stdout.write(f"worker {worker.row.name} is ready; Ctrl-C drains it, twice stops it")
         try:
-            await _first_of(signals.get(), worker.keeper.drained.wait())
-            self.stdout.write(f"worker {worker.row.name} hands over {len(worker.keeper.rooms)} rooms")
-            await _first_of(signals.get(), worker.drain())
+            with _answering(worker):
+                self.stdout.write(f"worker {worker.row.name} is ready; Ctrl-C drains it, twice stops it")
+                await _first_of(signals.get(), worker.keeper.drained.wait())
+                self.stdout.write(f"worker {worker.row.name} hands over {len(worker.keeper.rooms)} rooms")
+                await _first_of(signals.get(), worker.drain())
         finally:
             await stop_worker()
         self.stdout.write(f"worker {worker.row.name} has left its rooms")
+
+
+@contextmanager
+def _answering(worker: RunningWorker) -> Iterator[None]:
+    """Its probes and metrics, where it has a port for them. Raises PortTaken."""
+    with ExitStack() as running:
+        running.enter_context(shown(worker))
+        if settings.WORKER_PORT:
+            running.enter_context(probes_at(settings.HOST, settings.WORKER_PORT))
+        yield
 
 
 async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:

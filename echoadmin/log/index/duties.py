@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from echoadmin.duties import duty
 from echoadmin.log.heads import safe_head
-from echoadmin.log.index.following import Follower, catch_up, lag
+from echoadmin.log.index.following import Follower, Lag, catch_up, lag
 from echoadmin.log.index.rolls import ROLLS
 from echoadmin.log.search import SEARCH
-from echoadmin.metrics import register
+from echoadmin.metrics import Shown, register_rows
 
 FOLLOWERS: tuple[Follower, ...] = (SEARCH, ROLLS)
 SECONDS = 5.0  # of one run for one follower, so that the other duties get their turns
@@ -28,14 +28,24 @@ def follow_log() -> str | None:
     )
 
 
+def lags() -> dict[str, Lag]:
+    """By follower."""
+    return {follower.name: lag(follower.name) for follower in FOLLOWERS}
+
+
 def seconds_behind() -> dict[str, float]:
     """By follower: how long ago its oldest missing entry happened."""
-    return {follower.name: lag(follower.name).seconds for follower in FOLLOWERS}
+    return {name: behind.seconds for name, behind in lags().items()}
 
 
-register(
-    "echoadmin_log_behind_seconds",
-    "How long ago the oldest entry happened that the text index or the roll-ups don't have yet.",
+register_rows(
+    Shown(
+        "echoadmin_log_behind_seconds",
+        "How long ago the oldest entry happened that the text index or the roll-ups don't have yet.",
+        lambda behind: behind.seconds,
+    ),
+    Shown("echoadmin_log_behind_entries", "How many entries they don't have yet.", lambda behind: behind.entries),
     label="follower",
-    read=seconds_behind,
+    read=lags,
+    shared=True,
 )

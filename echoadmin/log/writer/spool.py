@@ -13,6 +13,7 @@ import os
 import struct
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,6 +151,15 @@ class Folder:
             spool = self._adopt(path)
             if spool is not None:
                 yield spool
+
+    def lying(self) -> list[tuple[int, float]]:
+        """Of each spool that is there, this process's and dead ones': its bytes, and when it was last written (s)."""
+        found = []
+        for path in self.path.glob(f"*{_SUFFIX}"):
+            with suppress(FileNotFoundError):  # its owner is done with it
+                told = path.stat()
+                found.append((told.st_size, told.st_mtime))
+        return found
 
     def _adopt(self, path: Path) -> Spool | None:
         try:
