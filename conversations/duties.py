@@ -41,7 +41,7 @@ def _look_for_orphans() -> str | None:
     return f"nobody wants {', '.join(row.public_id for row in found)}" if found else None
 
 
-@duty("find_gaps", every=timedelta(seconds=10))
+@duty("find_gaps", every=timedelta(seconds=10), at_rest=True)
 def _find_gaps() -> str | None:
     looked = gaps.find_new(safe_head(), seconds=2.0)
     return f"looked at {looked} conversations" if looked else None

@@ -18,6 +18,8 @@ from django.db import close_old_connections, models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from echoadmin.installation import is_at_rest
+
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
@@ -58,20 +60,25 @@ class Duty(models.Model):
 
 @dataclass(frozen=True)
 class Registered:
-    """A duty's function, and how often it is due."""
+    """A duty's function, and how often it is due. `at_rest`: it reaches nothing outside, so that a restored copy of
+    an installation that still runs may do it too."""
 
     every: timedelta
     do: Callable[[], str | None]
+    at_rest: bool = False
 
 
 REGISTRY: dict[str, Registered] = {}
 
 
-def duty(name: str, *, every: timedelta) -> Callable[[Callable[[], str | None]], Callable[[], str | None]]:
-    """Register a function as a duty; what it returns (a short sentence or None) is shown as its result."""
+def duty(
+    name: str, *, every: timedelta, at_rest: bool = False
+) -> Callable[[Callable[[], str | None]], Callable[[], str | None]]:
+    """Register a function as a duty; what it returns (a short sentence or None) is shown as its result. at_rest: see
+    `Registered`."""
 
     def register(function: Callable[[], str | None]) -> Callable[[], str | None]:
-        REGISTRY[name] = Registered(every, function)
+        REGISTRY[name] = Registered(every, function, at_rest)
         return function
 
     return register
@@ -92,7 +99,8 @@ def claim_due(holder: str, *, overdue: timedelta = timedelta(0)) -> Duty | None:
     """Take one duty that is due, for so long, and free; None when there is none or another was faster."""
     now = timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    due = Duty.objects.filter(free, next_run_at__lte=now - overdue, name__in=REGISTRY).order_by("next_run_at").first()
+    names = [name for name, one in REGISTRY.items() if one.at_rest] if is_at_rest() else list(REGISTRY)
+    due = Duty.objects.filter(free, next_run_at__lte=now - overdue, name__in=names).order_by("next_run_at").first()
     if due is None:
         return None
     taken = Duty.objects.filter(free, pk=due.pk, epoch=due.epoch).update(

@@ -13,6 +13,7 @@ class Installation(models.Model):
     mode = models.CharField(max_length=16)
     webhook_secret = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
+    at_rest_since = models.DateTimeField(null=True, blank=True)  # restored from a backup, and not woken yet
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_installation")]
@@ -25,9 +26,20 @@ class WrongMode(RuntimeError):
     """The database belongs to the other mode; the message says what to do."""
 
 
+class UnfinishedRestore(WrongMode):
+    """A restore ended halfway: what lies there may still be about to speak."""
+
+
+UNFINISHED = "echoadmin_unfinished_restore"  # a table that is there while a backup is restored
+
+
 def refuse_other_mode(mode: str) -> None:
-    """Raise WrongMode when the database was stamped with another mode; an empty database belongs to nobody yet."""
-    if Installation._meta.db_table not in connection.introspection.table_names():
+    """Raise WrongMode when the database was stamped with another mode; an empty database belongs to nobody yet.
+    Raise UnfinishedRestore where a backup was not restored to its end."""
+    tables = connection.introspection.table_names()
+    if UNFINISHED in tables:
+        raise UnfinishedRestore("a backup was being restored into this database and that did not end; restore it anew")
+    if Installation._meta.db_table not in tables:
         return
     stamped = Installation.objects.values_list("mode", flat=True).first()
     if stamped not in (None, mode):
@@ -45,6 +57,16 @@ def stamp(mode: str) -> Installation:
     if row.mode != mode:
         refuse_other_mode(mode)
     return row
+
+
+def is_at_rest() -> bool:
+    """Whether this is a restored copy that nobody has woken: its duties reach nothing outside."""
+    return Installation.objects.filter(at_rest_since__isnull=False).exists()
+
+
+def wake() -> bool:
+    """From now on it does all its duties; False when it was awake."""
+    return bool(Installation.objects.filter(at_rest_since__isnull=False).update(at_rest_since=None))
 
 
 class Console(models.Model):

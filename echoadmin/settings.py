@@ -97,6 +97,8 @@ LOG_KEPT_APART = (  # families and kinds of entries
 LOG_KEEP_DAYS = {name: env.optional_number(f"LOG_KEEP_DAYS_{name.upper()}") for name in LOG_KEPT_APART}
 LOG_KEEP_DAYS[""] = env.optional_number("LOG_KEEP_DAYS")
 
+BACKUP_PASSPHRASE = env.secret("ECHOADMIN_BACKUP_PASSPHRASE")  # seals the keys into a backup; "": they stay outside
+
 STREAM_STALL = env.number("STREAM_STALL", 60, 0.1, 3600)  # seconds that a reader of an export may take nothing
 DELIVER_TO_PRIVATE_ADDRESSES = env.flag("DELIVER_TO_PRIVATE_ADDRESSES")  # whether webhooks out may stay in this network
 DELIVERY_DAYS = env.number("DELIVERY_DAYS", 30, 0.01, 3650)  # for how long deliveries that have ended are kept

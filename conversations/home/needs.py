@@ -13,6 +13,7 @@ from echoadmin.accounts.roles import may
 from echoadmin.alerts.models import Alert
 from echoadmin.alerts.words import found_words
 from echoadmin.duties import Duty
+from echoadmin.installation import is_at_rest
 from echoadmin.read_only import address
 from echoadmin.shown import lasting, money
 
@@ -23,6 +24,7 @@ Need = dict[str, Any]
 def what_needs_somebody(user: Any, workers: dict[str, Any]) -> list[Need]:
     """The most urgent first; a button that the user may not press is left out."""
     found = [
+        *_at_rest(),
         *_rooms(workers),
         *_unknown(),
         *_held(),
@@ -47,6 +49,14 @@ def _button(words: str, role: str, action: str, tone: str = "") -> dict[str, str
 
 def _of(row: Conversation, name: str) -> str:
     return reverse(f"admin:conversations_conversation_{name}", args=[row.public_id])
+
+
+def _at_rest() -> list[Need]:
+    """A restored copy: it would be odd in silence."""
+    if not is_at_rest():
+        return []
+    what = "Restored from a backup, and at rest: no syncs, no webhooks out. If the original is gone: manage.py wake"
+    return [_need("at-rest", what, "Duties", reverse("admin:echoadmin_duty_changelist"), "paused")]
 
 
 def _rooms(workers: dict[str, Any]) -> list[Need]:

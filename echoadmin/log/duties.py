@@ -12,7 +12,7 @@ from echoadmin.log.proof import checkpoints
 from echoadmin.runs import ENDED, Run, start_run
 
 
-@duty("checkpoint_log", every=timedelta(minutes=1))
+@duty("checkpoint_log", every=timedelta(minutes=1), at_rest=True)
 def checkpoint_log() -> str | None:
     """Signs where the streams end, hourly or when many entries have come."""
     if not checkpoints.is_due():

@@ -15,7 +15,7 @@ FOLLOWERS: tuple[Follower, ...] = (SEARCH, ROLLS)
 SECONDS = 5.0  # of one run for one follower, so that the other duties get their turns
 
 
-@duty("follow_log", every=timedelta(seconds=2))
+@duty("follow_log", every=timedelta(seconds=2), at_rest=True)
 def follow_log() -> str | None:
     """Takes in what was written since the last run."""
     up_to = safe_head()
