@@ -26,7 +26,7 @@ def come_to_rest() -> dict[str, int]:
     Installation.objects.update(at_rest_since=now)
     Console.objects.all().delete()
     Worker.objects.filter(stopped_at=None).update(stopped_at=now, lease_until=now)
-    Duty.objects.update(holder="", lease_until=None, epoch=F("epoch") + 1)
+    Duty.objects.update(holder="", lease_until=None, next_run_at=now, epoch=F("epoch") + 1)
     return {
         "rooms": _leave_rooms(),
         "queued": _end_echoes((EchoState.QUEUED, EchoState.HELD), EchoState.CANCELLED),

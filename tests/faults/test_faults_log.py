@@ -6,7 +6,6 @@ real process with its rooms inside. (That SQLite's lock is another's for seconds
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
+from conversations.rooms.gauges import shown
 from conversations.rooms.worker import RunningWorker
-from echoadmin.lifespan import _show
 from echoadmin.log import reader
 from echoadmin.log.models import Entry
 from echoadmin.log.writer import thread
@@ -165,9 +164,7 @@ def test_what_finds_no_room_is_loud_and_counted_exactly(
     room.agree()  # what came since it was joined is in the log
     before, session = not_logged(room), room.row.session_id
     with ExitStack() as ending:
-        shown = AsyncExitStack()
-        _show(worker, shown)
-        ending.callback(lambda: asyncio.run(shown.aclose()))
+        ending.enter_context(shown(worker))
         with database_away():
             until(full, "neither disk nor memory takes more")
             loop_thread.call(worker.keeper.rooms[room.conversation.pk].wake)  # what is to be claimed waits, too

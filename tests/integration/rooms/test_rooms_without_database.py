@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,9 +15,9 @@ from django.test import Client
 from conversations import interactions
 from conversations.gaps import gaps_of
 from conversations.models import Echo, Room, Worker
+from conversations.rooms.gauges import shown
 from conversations.rooms.worker import RunningWorker, _spool_folder
 from echoadmin.installation import stamp
-from echoadmin.lifespan import _show
 from echoadmin.log.verify import verify_stream
 from echoadmin.log.writer import Draft
 from echoadmin.log.writer.records import encode
@@ -90,9 +89,7 @@ def test_the_probe_and_the_metrics_say_so_meanwhile(
         return next((float(line.split()[-1]) for line in lines if line.startswith(name + "{")), -1.0)
 
     with ExitStack() as ending:
-        shown = AsyncExitStack()
-        _show(worker, shown)
-        ending.callback(lambda: asyncio.run(shown.aclose()))
+        ending.enter_context(shown(worker))
         assert gauge("echoadmin_log_spooled") == 0
         with database_away():
             for number in range(10):
