@@ -81,6 +81,8 @@ ECHO_START_DEADLINE = env.number("ECHO_START_DEADLINE", 10, 0.1, 120)
 ECHO_STOP_FACTOR = env.number("ECHO_STOP_FACTOR", 1.5, 0, 10)
 ECHO_STOP_EXTRA = env.number("ECHO_STOP_EXTRA", 10, 0.1, 120)
 ECHO_STALL_DEADLINE = env.number("ECHO_STALL_DEADLINE", 2, 0.1, 60)
+ECHO_TEXT_FLUSH = env.number("ECHO_TEXT_FLUSH", 2, 0.05, 60)
+ECHO_BUFFER = env.number("ECHO_BUFFER", 30, 0.5, 3600)
 INTERRUPT_DEADLINE = env.number("INTERRUPT_DEADLINE", 2, 0.1, 30)
 
 # --- the log: what signs its checkpoints, and how long entries are kept ----------------------------------------------

@@ -1,6 +1,7 @@
 """Tavus's interactions: the app messages that make a replica speak, and those that tell what it did. No Django here.
 
-`build` writes them, `split` cuts a long text into messages, `read` makes sense of what comes in.
+`build` writes them, `split` cuts a long text into messages, `sentences`
+finds those of a text that comes bit by bit, `read` makes sense of what comes in.
 Shapes: docs.tavus.io, Interactions Protocol and Event Schemas.
 """
 
@@ -23,8 +24,10 @@ from conversations.interactions.build import (
     wire_size,
 )
 from conversations.interactions.read import FAMILIES, Reading, family, read, said
+from conversations.interactions.sentences import Sentences
 from conversations.interactions.split import (
     MAX_TEXT,
+    check_piece,
     check_text,
     estimated_seconds,
     part_id,
@@ -38,9 +41,11 @@ __all__ = [
     "LIMIT",
     "MAX_TEXT",
     "Reading",
+    "Sentences",
     "append_context",
     "audio_echo_chunk",
     "check_inference_id",
+    "check_piece",
     "check_text",
     "confirm_objective",
     "estimated_seconds",

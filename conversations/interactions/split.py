@@ -15,19 +15,28 @@ MAX_TEXT = 20_000
 CHARACTERS_PER_SECOND = 15.0
 """How fast a replica speaks, on average."""
 
-_TAG = re.compile(r"<emotion\b[^<>]{0,200}>")
+TAG = re.compile(r"<emotion\b[^<>]{0,200}>")
 _WIDE = "。！？．｡…"
-_SENTENCE = re.compile(rf"(?:[.!?…]+[\"'”’»)\]]*(?=\s|<emotion\b)|[{_WIDE}]+[”’」』）]*|\n)")
+_MARKS = "؟۔।॥։።။"  # of scripts whose marks end nothing but sentences
+SENTENCE = re.compile(rf"(?:[.!?…]+[\"'”’»)\]]*(?=\s|<emotion\b)|[{_WIDE}{_MARKS}]+[”’」』）]*|\n)")
 _CLAUSE = re.compile(r"(?:[,;:–—]+[\"'”’»)\]]*(?=\s|<emotion\b)|[、，；：])")
 _SPACE = re.compile(r"(?<!>)\s")
 _ANY_SPACE = re.compile(r"\s")
-_LEVELS = (_SENTENCE, _CLAUSE, _SPACE, _ANY_SPACE)
+_LEVELS = (SENTENCE, _CLAUSE, _SPACE, _ANY_SPACE)
 _JOINERS = "\u200d\ufe0e\ufe0f"
 _SHORT_ESCAPES = '"\\\b\f\n\r\t'
 
 
 def check_text(text: object, field: str = "text") -> str:
     """The text of an echo, as given. Raises `Empty`, `TooLarge` (over 20,000 characters), `Unspeakable`."""
+    words = check_piece(text, field)
+    if not TAG.sub("", words).strip():
+        raise Empty(field, "Is empty. Give the words that the replica is to say.")
+    return words
+
+
+def check_piece(text: object, field: str = "text") -> str:
+    """The same of a piece of a text, which may be blank, or nothing."""
     if not isinstance(text, str):
         raise Refusal(field, "Is a text (a JSON string).")
     if len(text) > MAX_TEXT:
@@ -35,8 +44,6 @@ def check_text(text: object, field: str = "text") -> str:
     for place, char in enumerate(text, start=1):
         if problem := _unspeakable(char):
             raise Unspeakable(field, f"Character {place:,} is {problem}")
-    if not _TAG.sub("", text).strip():
-        raise Empty(field, "Is empty. Give the words that the replica is to say.")
     return text
 
 
@@ -64,7 +71,7 @@ def part_ids(inference_id: str, count: int) -> list[str]:
 
 def estimated_seconds(text: str) -> float:
     """How long a replica takes to say `text`, in seconds; tags are not said."""
-    return len(_TAG.sub("", text)) / CHARACTERS_PER_SECOND
+    return len(TAG.sub("", text)) / CHARACTERS_PER_SECOND
 
 
 def _unspeakable(char: str) -> str | None:
@@ -81,7 +88,7 @@ def _parts(text: str, room: int) -> Iterator[str]:
         fits = _fitting(rest, room)
         if fits == len(rest):
             break
-        cut = _cut(rest, fits)
+        cut = best_cut(rest, fits)
         if part := rest[:cut].rstrip():
             yield part
         rest = rest[cut:].lstrip()
@@ -108,24 +115,25 @@ def _cost(char: str) -> int:
     return 2 if code < 0x800 else 3 if code < 0x10000 else 4
 
 
-def _cut(text: str, fits: int) -> int:
+def best_cut(text: str, fits: int) -> int:
     """The best place to cut in the first `fits` characters: always at least 1."""
-    tags = [match.span() for match in _TAG.finditer(text, 0, fits + 250)]
+    tags = [match.span() for match in TAG.finditer(text, 0, fits + 250)]
     for level in _LEVELS:
         # A little more is looked at, since what ends a sentence is known by what follows it.
         for end in reversed([match.end() for match in level.finditer(text, 0, fits + 10)]):
-            if end <= fits and not _inside(end, tags) and text[:end].strip():
+            if end <= fits and not inside(end, tags) and text[:end].strip():
                 return end
     return _character_cut(text, fits, tags)
 
 
-def _inside(place: int, tags: list[tuple[int, int]]) -> bool:
+def inside(place: int, tags: list[tuple[int, int]]) -> bool:
+    """Whether a cut at `place` would go through one of the `tags` (first, one past the last character)."""
     return any(start < place < end for start, end in tags)
 
 
 def _character_cut(text: str, fits: int, tags: list[tuple[int, int]]) -> int:
     for place in range(fits, max(fits - 300, 0), -1):
-        if not _inside(place, tags) and not _glued(text, place):
+        if not inside(place, tags) and not _glued(text, place):
             return place
     return fits
 

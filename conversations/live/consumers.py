@@ -53,11 +53,25 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     visitor: Visitor
     group: str | None = None
     look_every = settings.LOOK_EVERY  # seconds, when no bell rings
+    is_over = False  # closed from here: nothing more is sent
 
     @classmethod
     async def encode_json(cls, content: Any) -> str:
         """As the REST API does."""
         return str(json.dumps(content, cls=JSONEncoder, separators=(",", ":")))
+
+    async def send_json(self, content: Any, close: bool = False) -> None:
+        """To who is still there: that one went away is told by `disconnect`, and no fault."""
+        if not self.is_over:
+            with contextlib.suppress(OSError):
+                await super().send_json(content, close)
+
+    async def close(self, code: Any = None, reason: str | None = None) -> None:
+        """Once, and nothing after it."""
+        if not self.is_over:
+            self.is_over = True
+            with contextlib.suppress(OSError):
+                await super().close(code, reason)
 
     async def connect(self) -> None:
         """Accepts first: a code of its own can only close what was open."""
@@ -98,6 +112,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         if self._reading is not None:
             await self.answered(text_data)
 
+    async def looked(self, messages: list[dict[str, Any]]) -> None:
+        """These were sent."""
+
     async def answered(self, text: str | None) -> bool:
         """Whether this was a ping: it is answered before anything is asked, also to who may only listen."""
         ping = ping_of(text)
@@ -131,6 +148,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 messages, more = await in_thread(READERS, self.tail.look)
                 for message in messages:
                     await self.send_json(message)
+                await self.looked(messages)
                 if not more:
                     await self._pause()
         except Unwelcome as unwelcome:
@@ -155,7 +173,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
 
 class ConversationConsumer(LiveConsumer):
-    """`/ws/v1/conversations/{id}/?after=N&at_most=M`: without `after`, from now on."""
+    """`/ws/v1/conversations/{id}/?after=N&at_most=M`: without `after`, from now on; `entries=exclude`: no entries."""
 
     def begin(self, query: dict[str, str]) -> ConversationTail:
         """Raises Unwelcome for an id that there is not."""
@@ -165,7 +183,8 @@ class ConversationConsumer(LiveConsumer):
         if found is None:
             raise Unwelcome(NOT_THERE, "There is no conversation with this id.")
         after, at_most = number_of(query.get("after"), "after"), number_of(query.get("at_most"), "at_most")
-        return ConversationTail(found, after, audio=query.get("audio") == "include", at_most=at_most)
+        entries = query.get("entries") != "exclude"
+        return ConversationTail(found, after, audio=query.get("audio") == "include", at_most=at_most, entries=entries)
 
     def group_name(self) -> str:
         """The conversation's."""
@@ -177,13 +196,19 @@ class ConversationConsumer(LiveConsumer):
         assert isinstance(self.tail, ConversationTail)
         self.speech = Speech(self.tail.conversation, self.send_json)
 
+    async def looked(self, messages: list[dict[str, Any]]) -> None:
+        """What became of the echoes is also what there is room for."""
+        assert isinstance(self.tail, ConversationTail)
+        echoes = [message["echo"] for message in messages if message["type"] == "echo"]
+        await self.speech.seen(echoes, self.tail.waiting)
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """One message or one frame of samples, in order."""
         if self._reading is None or await self.answered(text_data):
             return
         try:
             if bytes_data is not None:
-                await self.speech.frame(self.visitor, bytes_data)
+                await self.speech.frame(bytes_data)
             else:
                 await self.speech.message(self.visitor, text_data or "")
         except Unwelcome as unwelcome:

@@ -1,34 +1,27 @@
-"""What comes in over a conversation's WebSocket: echoes, interrupts and audio while it is being made."""
+"""What comes in over a conversation's WebSocket: echoes, interrupts, and audio and texts while they are being made."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import uuid
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from rest_framework.exceptions import ParseError, ValidationError
 
-from conversations import audio, interactions
+from conversations.live import asked
+from conversations.live.answers import Answers, Send
+from conversations.live.audio_in import AudioIn
+from conversations.live.flow import Flow
 from conversations.live.looks import READERS, WRITERS, in_thread
-from conversations.live.visitor import Visitor, again
-from conversations.models import Conversation, Echo, Interaction
+from conversations.live.text_in import TextIn
+from conversations.live.visitor import Unwelcome, Visitor
+from conversations.models import Conversation, Interaction
 from conversations.serializers import echo_dict
 from conversations.services import speaking
-from echoadmin.accounts.roles import OPERATOR
-from echoadmin.api.errors import problem_of
-from echoadmin.api.parsing import check_object
-from echoadmin.api.problems import Problem, refused
+from echoadmin.api.problems import refused
 
-logger = logging.getLogger(__name__)
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-MOST_WAITING = 1_000_000  # bytes of samples that wait to be stored before the socket is read on
 TICK = 0.05  # seconds between two looks at an interrupt
+MOST_FOLLOWED = 8  # interrupts of one connection whose outcome is waited for, before the socket is read on
 
 
 class Speech:
@@ -36,97 +29,86 @@ class Speech:
 
     def __init__(self, conversation: Conversation, send: Send) -> None:
         self.conversation = conversation
-        self._send = send
-        self._echo: Echo | None = None  # that takes the binary frames
-        self._samples = bytearray()
-        self._storing: asyncio.Task[None] | None = None
+        self.answers = Answers(send)
+        self.flow = Flow(send)
+        self._audio = AudioIn(self.answers, self.flow)
+        self._text = TextIn(self.answers, self.flow)
         self._following: set[asyncio.Task[None]] = set()
 
     async def message(self, visitor: Visitor, text: str) -> None:
-        """One JSON message; answered by `ack` or `error` with its `ref`."""
+        """One JSON message; answered by `ack` or `error` with its `ref`. Raises Unwelcome."""
         ref = None
         try:
-            data = _parsed(text)
-            ref = data.get("ref") if isinstance(data, dict) else None
-            data = check_object(data)
-            visitor = await in_thread(READERS, again, visitor)
-            if not visitor.may(OPERATOR):
-                raise refused(403, "forbidden", "Speaking needs the role operator, and for a key the scope speak.")
-            await self._do(visitor, data, ref)
+            data = asked.parsed(text)
+            ref = asked.ref_of(data)
+            data = asked.checked(data)
+            if data.get("type") == "text_delta":  # many a second: who sends them is asked at each sentence
+                await self._text.delta(visitor, data)
+            else:
+                await self._do(await in_thread(READERS, asked.speaker, visitor), data, ref)
+        except Unwelcome:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told; the connection lives on
-            await self._tell(error, ref)
+            await self.answers.error(error, ref)
 
-    async def frame(self, visitor: Visitor, samples: bytes) -> None:
-        """PCM16 little-endian mono for the echo that `audio` opened; no answer unless something is wrong."""
-        if self._echo is None:
-            words = 'No audio is open. Send {"type": "audio", "sample_rate": 24000} first.'
-            await self._tell(refused(400, "no_audio", words), None)
-            return
-        self._samples += samples
-        if self._storing is None or self._storing.done():
-            self._storing = asyncio.create_task(self._store())
-        elif len(self._samples) > MOST_WAITING:
-            await self._storing
+    async def frame(self, samples: bytes) -> None:
+        """PCM16 little-endian mono for the echo that `audio` opened."""
+        await self._audio.frame(samples)
+
+    async def seen(self, echoes: list[dict[str, Any]], queued: int) -> None:
+        """What a look at the ledger found: echoes that changed, and how many wait."""
+        for echo in echoes:
+            self.flow.seen(echo)
+            await self._text.seen(echo)
+        self.flow.counted(queued)
+        await self.flow.look()
 
     async def stop(self) -> None:
-        """The connection is gone: what came is stored; the room closes the echo when nothing follows."""
+        """The connection is gone."""
         for task in self._following:
             task.cancel()
-        if self._storing is not None:
-            await self._storing
+        self._text.stop()
+        await self._audio.stop()
 
     async def _do(self, visitor: Visitor, data: dict[str, Any], ref: Any) -> None:
-        kind = data.get("type")
-        actor = visitor.actor(uuid.uuid4().hex)
+        kind, request_id = data.get("type"), uuid.uuid4().hex
+        actor, pk = visitor.actor(request_id), self.conversation.pk
         if kind == "echo":
-            echo = await in_thread(WRITERS, _speak, actor, self.conversation.pk, data)
-            await self._ack(ref, echo=await in_thread(READERS, echo_dict, echo))
+            echo = await in_thread(WRITERS, asked.speak, actor, pk, data)
+            self.flow.queued()
+            await self.answers.ack(ref, echo=await in_thread(READERS, echo_dict, echo))
+            await self.flow.look()
         elif kind == "interrupt":
-            done = await in_thread(WRITERS, _interrupt, actor, self.conversation.pk)
-            task = asyncio.create_task(self._follow(done, ref))
-            self._following.add(task)
-            task.add_done_callback(self._following.discard)
+            done = await in_thread(WRITERS, asked.interrupt, actor, pk)
+            await self._text.interrupted()
+            await self._follow_soon(done, ref)
         elif kind == "audio":
-            await self._open(actor, data, ref)
+            self._check_free()
+            await self._audio.open(actor, pk, data, ref)
         elif kind == "audio_end":
-            await self._close(ref)
+            await self._audio.close(ref)
+        elif kind == "text":
+            self._check_free()
+            await self._text.open(visitor, request_id, pk, data)
+        elif kind == "text_end":
+            await self._text.close(visitor, data)
         else:
-            raise refused(400, "invalid", "type: is echo, interrupt, audio or audio_end.", type="Is not known.")
+            words = "type: is echo, text, text_delta, text_end, audio, audio_end, interrupt or ping."
+            raise refused(400, "invalid", words, type="Is not known.")
 
-    async def _open(self, actor: Any, data: dict[str, Any], ref: Any) -> None:
-        if self._echo is not None:
+    def _check_free(self) -> None:
+        """One at a time: what comes next belongs to it, and the order in which they are said is plain."""
+        if self._audio.is_open:
             raise refused(409, "audio_open", "An audio echo is open on this connection. Send audio_end first.")
-        self._echo = await in_thread(WRITERS, _open, actor, self.conversation.pk, data)
-        await self._ack(ref, echo=await in_thread(READERS, echo_dict, self._echo))
+        if self._text.is_open:
+            raise refused(409, "text_open", "A text is open on this connection. Send text_end first.")
 
-    async def _close(self, ref: Any) -> None:
-        echo = self._echo
-        if echo is None:
-            raise refused(409, "no_audio", "No audio is open on this connection.")
-        if self._storing is not None:
-            await self._storing
-        if self._echo is None:
-            raise refused(409, "echo_closed", "This echo was closed; the error that came before says why.")
-        odd = len(self._samples)
-        self._echo = None
-        self._samples.clear()
-        echo = await in_thread(WRITERS, partial(speaking.append_audio, echo=echo, pcm=b"", done=True))
-        if odd:
-            raise refused(400, "invalid", "The frames end in the middle of a sample; all before it will be said.")
-        await self._ack(ref, echo=await in_thread(READERS, echo_dict, echo))
-
-    async def _store(self) -> None:
-        """As long as whole samples wait: whatever came meanwhile is stored at once."""
-        while self._echo is not None and len(self._samples) >= 2:
-            whole = len(self._samples) // 2 * 2
-            pcm, echo = bytes(self._samples[:whole]), self._echo
-            del self._samples[:whole]
-            try:
-                await in_thread(WRITERS, partial(speaking.append_audio, echo=echo, pcm=pcm))
-            except Exception as error:  # noqa: BLE001 - it is told, and the echo takes no more
-                self._echo = None
-                self._samples.clear()
-                await self._tell(error, None)
+    async def _follow_soon(self, done: speaking.Interrupted, ref: Any) -> None:
+        task = asyncio.create_task(self._follow(done, ref))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+        if len(self._following) >= MOST_FOLLOWED:
+            await asyncio.wait(self._following, return_when=asyncio.FIRST_COMPLETED)
 
     async def _follow(self, done: speaking.Interrupted, ref: Any) -> None:
         """Until the room says what came of the interrupt."""
@@ -140,59 +122,5 @@ class Speech:
         while result is None and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(TICK)
             result = await in_thread(READERS, settled)
-        await self._ack(ref, cancelled=done.cancelled, **({"interrupted": None, "confirmed": False} | (result or {})))
-
-    async def _ack(self, ref: Any, **more: Any) -> None:
-        await self._send({"type": "ack", "ref": ref, **more})
-
-    async def _tell(self, error: Exception, ref: Any) -> None:
-        problem = problem_of(error)
-        if problem is None:
-            logger.error("a message over a WebSocket failed", exc_info=error)
-            problem = Problem(500, "internal", "Something here is broken, not your message.")
-        await self._send({"type": "error", "ref": ref, **problem.body(None)})
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ParseError("The message is no JSON.") from None
-
-
-def _now(pk: int) -> Conversation:
-    """As it is now: the connection may be older than its end."""
-    return Conversation.objects.select_related("persona").get(pk=pk)
-
-
-def _interrupt(actor: Any, pk: int) -> speaking.Interrupted:
-    return speaking.interrupt(actor=actor, conversation=_now(pk))
-
-
-def _speak(actor: Any, pk: int, data: dict[str, Any]) -> Echo:
-    text, samples = data.get("text"), data.get("audio")
-    common: dict[str, Any] = {"actor": actor, "conversation": _now(pk), "inference_id": _inference_id(data)}
-    if (text is None) == (samples is None):
-        words = "Give exactly one of text and audio (base64 PCM16 mono)."
-        raise ValidationError({"text": [words], "audio": [words]})
-    if samples is None:
-        return speaking.speak_text(text=interactions.check_text(text), **common)
-    rate = audio.check_sample_rate(data.get("sample_rate", audio.RATE))
-    pcm = audio.pcm_from_base64(samples, rate, max_seconds=settings.ECHO_MAX_SECONDS)
-    pacing = speaking.check_pacing(data.get("pacing") or "lead")
-    return speaking.speak_audio(pcm=[pcm], sample_rate=rate, pacing=pacing, **common)
-
-
-def _open(actor: Any, pk: int, data: dict[str, Any]) -> Echo:
-    return speaking.open_audio(
-        actor=actor,
-        conversation=_now(pk),
-        sample_rate=audio.check_sample_rate(data.get("sample_rate", audio.RATE)),
-        inference_id=_inference_id(data),
-        pacing=speaking.check_pacing(data.get("pacing") or "lead"),
-    )
-
-
-def _inference_id(data: dict[str, Any]) -> str | None:
-    given = data.get("inference_id")
-    return None if given is None else interactions.check_inference_id(given)
+        outcome = {"interrupted": None, "confirmed": False} | (result or {})
+        await self.answers.ack(ref, cancelled=done.cancelled, **outcome)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from conversations.models import Conversation, Echo
 from conversations.models.echo import FINAL_STATES
 from conversations.serializers import echo_dict
+from conversations.services.speaking import WAITING
 from conversations.standing import standing
 from echoadmin.log import reader
 from echoadmin.log.api import shown
@@ -33,9 +34,16 @@ class ConversationTail:
     """
 
     def __init__(
-        self, conversation: Conversation, after: int | None, *, audio: bool, at_most: int | None = None
+        self,
+        conversation: Conversation,
+        after: int | None,
+        *,
+        audio: bool,
+        at_most: int | None = None,
+        entries: bool = True,
     ) -> None:
         self.conversation = conversation
+        self._entries = entries
         last_n = reader.last_n(conversation.public_id) if after is None or at_most is not None else 0
         self.n = last_n if after is None else after
         self._missed: dict[str, Any] | None = None
@@ -51,7 +59,7 @@ class ConversationTail:
 
     def look(self) -> tuple[list[dict[str, Any]], bool]:
         """Messages to send, and whether there is more to read at once."""
-        rows = reader.tail(self.conversation.public_id, self.n, BATCH)
+        rows = reader.tail(self.conversation.public_id, self.n, BATCH) if self._entries else []
         told: list[dict[str, Any]] = [self._missed] if self._missed else []
         self._missed = None
         told += [{"type": "entry", "entry": entry} for entry in shown(rows, audio=self._audio)]
@@ -64,6 +72,11 @@ class ConversationTail:
             self._told = self.n
             told.append({"type": "caught_up", "n": self.n})
         return told, more
+
+    @property
+    def waiting(self) -> int:
+        """How many of its echoes wait to be said."""
+        return sum(echo["state"] in WAITING for echo in self._open.values())
 
     def _standing(self) -> list[dict[str, Any]]:
         """How the conversation stands, when that is another; its clock and its money alone now and then."""

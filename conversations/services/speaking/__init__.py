@@ -16,12 +16,14 @@ from conversations.services.speaking.interrupting import (
 )
 from conversations.services.speaking.queueing import WAITING
 from conversations.services.speaking.saying import SAYABLE_AGAIN, say_again, say_of, speak_text
+from conversations.services.speaking.utterances import Utterance, open_text, say_next
 
 __all__ = [
     "PACINGS",
     "SAYABLE_AGAIN",
     "WAITING",
     "Interrupted",
+    "Utterance",
     "append_audio",
     "approve",
     "cancel",
@@ -34,9 +36,11 @@ __all__ = [
     "interrupt",
     "move",
     "open_audio",
+    "open_text",
     "reject",
     "release",
     "say_again",
+    "say_next",
     "say_of",
     "send_interaction",
     "speak_audio",

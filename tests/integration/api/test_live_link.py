@@ -63,7 +63,7 @@ async def test_a_ping_asks_nobody_who_is_there(
 
     async with connected(path_of(conversation), key) as socket:
         await socket.until("caught_up")
-        monkeypatch.setattr("conversations.live.speaking.again", asked)
+        monkeypatch.setattr("conversations.live.asked.again", asked)
         await socket.send(type="ping")
         await socket.until("pong")
 
