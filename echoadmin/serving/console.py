@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -42,6 +43,7 @@ def serve(say: Say) -> None:
         for companion in beside:
             running.callback(companion.stop)
             companion.start()
+        logging.getLogger("uvicorn.error").addFilter(_without_traces_of_clients)
         config = _uvicorn_config()
         config.load()  # the longest part of a start, while the companions make theirs
         lines = [line for companion in beside for line in companion.ready()]
@@ -69,6 +71,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self.on_started()
+
+
+def _without_traces_of_clients(record: logging.LogRecord) -> bool:
+    """A client that sends what is no UTF-8 is a line in the log; Uvicorn's trace would look like a fault here."""
+    if record.msg == "Invalid UTF-8 sequence received from client.":
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True
 
 
 def _uvicorn_config() -> uvicorn.Config:
