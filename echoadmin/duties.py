@@ -19,6 +19,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from echoadmin.installation import is_at_rest
+from echoadmin.log_lines import about
 
 logger = logging.getLogger(__name__)
 
@@ -113,11 +114,12 @@ def perform(held: Duty) -> None:
     """Do a claimed duty and settle its row; an error is kept on the row and does not end the others."""
     started = time.monotonic()
     result, error = "", ""
-    try:
-        result = REGISTRY[held.name].do() or ""
-    except Exception as failure:
-        logger.exception("duty %s failed", held.name)
-        error = f"{type(failure).__name__}: {failure}"
+    with about(duty=held.name):
+        try:
+            result = REGISTRY[held.name].do() or ""
+        except Exception as failure:
+            logger.exception("duty %s failed", held.name)
+            error = f"{type(failure).__name__}: {failure}"
     now = timezone.now()
     Duty.objects.filter(pk=held.pk, epoch=held.epoch).update(
         holder="",

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from echoadmin.log_lines import about
+
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -19,7 +21,8 @@ def request_ids(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Call
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
-        response = get_response(request)
+        with about(request_id=request_id):
+            response = get_response(request)
         response.headers["X-Request-Id"] = request_id
         return response
 

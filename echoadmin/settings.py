@@ -10,6 +10,7 @@ import dj_database_url
 
 from echoadmin import env
 from echoadmin.admin_site import UNFOLD  # noqa: F401
+from echoadmin.log_lines import keep_secret, logging_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -151,6 +152,7 @@ if SANDBOX:
 MIDDLEWARE = [
     "echoadmin.request_ids.request_ids",
     "echoadmin.health.probes",
+    "echoadmin.access_lines.access_lines",
     "django.middleware.security.SecurityMiddleware",
     "echoadmin.security_headers.security_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -279,16 +281,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "WARNING")},
-    "loggers": {
-        "echoadmin": {"level": env.text("LOG_LEVEL", "INFO")},
-        "conversations": {"level": env.text("LOG_LEVEL", "INFO")},
-        "personas": {"level": env.text("LOG_LEVEL", "INFO")},
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOG_FORMAT = env.choice("ECHOADMIN_LOG_FORMAT", ("plain", "json"), "plain")
+LOGGING = logging_settings(LOG_FORMAT, env.text("LOG_LEVEL"))
+keep_secret(SECRET_KEY, SIGNING_KEY, DATABASE_URL, REDIS_URL if "@" in REDIS_URL else "", BACKUP_PASSPHRASE)
+keep_secret(DATABASES["default"].get("PASSWORD", ""), TAVUS_API_KEY if not SANDBOX else "")

@@ -16,6 +16,7 @@ from prometheus_client import Histogram
 from echoadmin.actors import SYSTEM, Actor
 from echoadmin.log.models import Kind, Stream
 from echoadmin.log.writer import Draft, append
+from echoadmin.log_lines import about
 from echoadmin.tavus.client import TavusClient
 from echoadmin.tavus.exchange import Exchange
 from echoadmin.tavus.wire import Vocabulary
@@ -55,7 +56,8 @@ def calling(
     inside = Calling(actor or outside.actor, conversation or outside.conversation, persona or outside.persona)
     token = _calling.set(inside)
     try:
-        yield
+        with about(conversation=inside.conversation, request_id=inside.actor.request_id):
+            yield
     finally:
         _calling.reset(token)
 

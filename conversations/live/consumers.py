@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import uuid
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -25,6 +26,7 @@ from echoadmin.api.paging import number_of
 from echoadmin.api.problems import refused
 from echoadmin.log import reader
 from echoadmin.log.models import Stream
+from echoadmin.log_lines import set_about
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def connect(self) -> None:
         """Accepts first: a code of its own can only close what was open."""
+        set_about(request_id=uuid.uuid4().hex, conversation=self.scope["url_route"]["kwargs"].get("any_id"))
         await self.accept()
         self._bell = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None

@@ -17,6 +17,7 @@ from conversations.rooms.desk import Desk
 from conversations.rooms.events import Event, Link
 from conversations.rooms.leaving import drain, stay
 from conversations.rooms.room import LiveRoom
+from echoadmin.log_lines import about
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,8 @@ class Keeper:
         room = LiveRoom(claimed, self.desk, self._make_link)
         conversation_id = claimed.tenure.conversation_id
         self.rooms[conversation_id] = room
-        task = asyncio.create_task(room.run(), name=f"room {claimed.public_id}")
+        with about(conversation=claimed.public_id):  # the task takes it along
+            task = asyncio.create_task(room.run(), name=f"room {claimed.public_id}")
         self._tasks[conversation_id] = task
         task.add_done_callback(lambda _: self._forget(conversation_id, room))
 

@@ -24,6 +24,7 @@ from echoadmin import __version__
 from echoadmin.duties import DutyThread
 from echoadmin.installation import Installation, stamp
 from echoadmin.log.writer import Folder, Writer
+from echoadmin.log_lines import name_process
 from echoadmin.runs import RunThread
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ async def start_worker(
     bundle = settings.DATA / "ca-bundle.pem"
     initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=bundle, trace=settings.DAILY_SDK_TRACE)
     row, spool = await asyncio.to_thread(_register, worker_name(name), capacity or settings.WORKER_CAPACITY)
+    name_process(worker=row.name)
     bells.use_loop(asyncio.get_running_loop())
     _running = RunningWorker(row, spool, DutyThread(row.name, overdue=duties_overdue))
     _running.start()

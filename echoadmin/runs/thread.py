@@ -7,6 +7,7 @@ import threading
 
 from django.db import close_old_connections, connections
 
+from echoadmin.log_lines import about
 from echoadmin.runs.doing import claim_run, let_go, perform
 from echoadmin.runs.models import Run
 
@@ -57,7 +58,8 @@ class RunThread(threading.Thread):
 
     def _do(self, claimed: Run) -> None:
         try:
-            perform(claimed, self.stopping)
+            with about(run=claimed.public_id, conversation=claimed.conversation_ref, request_id=claimed.request_id):
+                perform(claimed, self.stopping)
         except Exception:
             logger.exception("run %s: how it ended could not be written; it is taken up again", claimed)
         finally:
