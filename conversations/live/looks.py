@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from echoadmin.request_threads import let_go
@@ -25,4 +26,4 @@ async def in_thread(pool: ThreadPoolExecutor, call: Callable[P, T], *args: P.arg
         finally:
             let_go()
 
-    return await asyncio.get_running_loop().run_in_executor(pool, work)
+    return await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -54,7 +55,7 @@ class Desk:
                 connection.close()  # the next call opens a new one
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, careful)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, careful)
 
     async def insist(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Like `db`, but while the database is away it waits and asks again. For what may be done twice."""

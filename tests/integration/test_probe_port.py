@@ -7,7 +7,6 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -80,8 +79,8 @@ def test_a_caller_that_says_nothing_holds_nobody_up(port: int) -> None:
         assert ask(port, "/healthz")[0] == 200
 
 
-def test_a_port_that_is_taken_is_told_and_the_worker_ends(console: ConsoleProcess, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_told_and_the_worker_ends(console: ConsoleProcess) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         environment = {**console.environment, "ECHOADMIN_WORKER_PORT": str(taken.getsockname()[1])}
         with pytest.raises(RuntimeError, match="ECHOADMIN_WORKER_PORT"):
-            start_worker("w2", tmp_path / "w2", environment)
+            start_worker("w2", console.data, environment)
