@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import F, Q
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from echoadmin.log.many_rows import insert
 from echoadmin.log.models import PART_BYTES, Clip, ClipPart
@@ -27,13 +28,14 @@ def new_clip(sample_rate: int) -> Clip:
 
 def append_samples(clip_id: int, pcm: bytes) -> int:
     """Adds `pcm` to the clip's end and returns the byte at which it starts. Raises Clip.DoesNotExist."""
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
         # The update locks the row, so two that append at once get ranges one after the other.
-        if not Clip.objects.filter(pk=clip_id).update(size=F("size") + len(pcm)):
+        cursor.execute("UPDATE log_clip SET size = size + %s WHERE id = %s RETURNING size", (len(pcm), clip_id))
+        found = cursor.fetchone()
+        if found is None:
             raise Clip.DoesNotExist(f"there is no clip {clip_id}")
-        start = Clip.objects.values_list("size", flat=True).get(pk=clip_id) - len(pcm)
-        with connection.cursor() as cursor:
-            _insert_parts(cursor, clip_id, start, pcm)
+        start = int(found[0]) - len(pcm)
+        _insert_parts(cursor, clip_id, start, pcm)
     return start
 
 
@@ -73,17 +75,21 @@ def read_samples(clip_id: int, start: int, nbytes: int) -> bytes:
 
 
 def iter_samples(clip_id: int, start: int, nbytes: int) -> Iterator[bytes]:
-    """The range's bytes, block by block: one part is in memory at a time."""
-    end = start + nbytes
-    parts = _overlapping(ClipPart.objects.filter(clip=clip_id), start, end).order_by("start")
-    for at in list(parts.values_list("start", flat=True)):
-        samples = bytes(parts.values_list("samples", flat=True).get(start=at))
-        yield samples[max(0, start - at) : end - at]
+    """The range's bytes, block by block: parts of some 256 KB are in memory at a time."""
+    end, low = start + nbytes, _part_with(clip_id, start)
+    while low < end:
+        high = min(low + PART_BYTES, end)
+        parts = ClipPart.objects.filter(clip=clip_id, start__gte=low, start__lt=high).order_by("start")
+        rows = [(at, bytes(samples)) for at, samples in parts.values_list("start", "samples")]
+        if block := _assemble(rows, start, nbytes):
+            yield block
+        low = high
 
 
-def _overlapping(parts, start: int, end: int):  # type: ignore[no-untyped-def]
-    # No part is longer than PART_BYTES: one that reaches into the range starts less than that before it.
-    return parts.filter(start__gt=start - PART_BYTES, start__lt=end)
+def _part_with(clip_id: int, at: int) -> int:
+    """Where the part begins that holds byte `at`: of a stream they are small, and many."""
+    before = ClipPart.objects.filter(clip=clip_id, start__lte=at).order_by("-start")
+    return before.values_list("start", flat=True).first() or 0
 
 
 def read_ranges(ranges: Iterable[Range]) -> dict[Range, bytes]:
@@ -104,7 +110,8 @@ def _read_parts(bounds: dict[int, tuple[int, int]]) -> dict[int, list[tuple[int,
         condition = Q()
         for clip_id in clips[at : at + 200]:
             low, high = bounds[clip_id]
-            condition |= Q(clip=clip_id, start__gt=low - PART_BYTES, start__lt=high)
+            before = ClipPart.objects.filter(clip=clip_id, start__lte=low).order_by("-start").values("start")[:1]
+            condition |= Q(clip=clip_id, start__gte=Coalesce(before, 0), start__lt=high)
         rows = ClipPart.objects.filter(condition).order_by("clip", "start").values_list("clip_id", "start", "samples")
         for clip_id, start, samples in rows:
             found.setdefault(clip_id, []).append((start, bytes(samples)))
