@@ -1,12 +1,14 @@
-"""This app's duties: sync, resolve what is unknown, look for orphans."""
+"""This app's duties: sync, resolve what is unknown, guard what runs, and keep the accounts."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from conversations import gaps
+from conversations.money.settling import settle_all
+from conversations.money.watching import watch_budgets
 from conversations.services import mirroring
-from conversations.services.orphans import look_for_orphans
+from conversations.services.orphans import guard
 from echoadmin.actors import SYSTEM
 from echoadmin.duties import duty
 from echoadmin.log.heads import safe_head
@@ -37,8 +39,19 @@ def _resolve_unknown() -> str | None:
 
 @duty("look_for_orphans", every=timedelta(minutes=1))
 def _look_for_orphans() -> str | None:
-    found = look_for_orphans(actor=SYSTEM)
-    return f"nobody wants {', '.join(row.public_id for row in found)}" if found else None
+    return str(guard(actor=SYSTEM)) or None
+
+
+@duty("settle_costs", every=timedelta(seconds=15))
+def _settle_costs() -> str | None:
+    settled = settle_all()
+    return f"{settled} conversations settled" if settled else None
+
+
+@duty("watch_budgets", every=timedelta(seconds=30))
+def _watch_budgets() -> str | None:
+    told = watch_budgets(actor=SYSTEM)
+    return "; ".join(f"{one.budget.name} is {one.state}" for one in told) or None
 
 
 @duty("find_gaps", every=timedelta(seconds=10), at_rest=True)

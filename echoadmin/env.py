@@ -9,6 +9,7 @@ import base64
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,6 +65,30 @@ def integer(name: str, default: int, low: int, high: int) -> int:
 def optional_number(name: str) -> float | None:
     """A number from 0 up, or None when unset."""
     return number(name, 0, 0, 1e9) if text(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is done about something: nothing (not even a look), a warning, or also an end after so many minutes."""
+
+    looks: bool = True
+    ends: bool = False
+    minutes: float = 0
+
+
+def policy(name: str, default: str) -> Policy:
+    """`off`, `warn`, or `end:MINUTES`."""
+    value = text(name, default).lower()
+    if value in ("off", "warn"):
+        return Policy(looks=value == "warn")
+    word, _, minutes = value.partition(":")
+    try:
+        after = float(minutes)
+    except ValueError:
+        after = -1
+    if word != "end" or not 0 <= after <= 1440:
+        raise BadSetting(f"{name}={value!r} is none of off, warn and end:MINUTES (0 to 1440), such as end:10")
+    return Policy(ends=True, minutes=after)
 
 
 def port(name: str, default: int) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.utils import timezone
 
-from echoadmin import env
+from echoadmin import clock, env
 from echoadmin.admin_site import UNFOLD  # noqa: F401
 from echoadmin.log_lines import keep_secret, logging_settings
 
@@ -69,6 +70,18 @@ CURRENCY = env.text("CURRENCY", "USD")
 MAX_CALL_DURATION = env.integer("MAX_CALL_DURATION", 3600, 60, 86_400)  # seconds
 PARTICIPANT_LEFT_TIMEOUT = env.integer("PARTICIPANT_LEFT_TIMEOUT", 120, 0, 86_400)  # seconds
 CONVERSATION_SLOTS = int(env.optional_number("CONVERSATION_SLOTS") or 0) or None
+SLOT_WAIT_HOURS = env.number("SLOT_WAIT_HOURS", 24, 0.01, 720)  # that a create waits for a slot, at most
+ORPHANS = {
+    "overdue": env.policy("ORPHAN_OVERDUE", "end:2"),
+    "stranger": env.policy("ORPHAN_STRANGER", "warn"),
+    "nobody": env.policy("ORPHAN_NOBODY", "warn"),
+}
+# A file that says by how many seconds all clocks here are ahead, the twin's too: for tests that live through a month.
+TEST_CLOCK = env.text(clock.SETTING)
+if TEST_CLOCK:
+    if not SANDBOX:
+        raise env.BadSetting(f"{clock.SETTING} is for tests against the twin; unset it")
+    timezone.now = clock.now
 
 # --- echoes (seconds and bytes) --------------------------------------------------------------------------------------
 ECHO_LEAD = env.number("ECHO_LEAD", 0.2, 0, 2)

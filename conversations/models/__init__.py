@@ -1,13 +1,17 @@
-"""Conversations, rooms and workers, echoes and interactions, saved lines and scripts."""
+"""Conversations, rooms and workers, echoes and interactions, saved lines and scripts; prices, budgets and slots."""
 
+from conversations.models.budget import Budget, Period, Scope
 from conversations.models.conversation import Conversation
 from conversations.models.echo import Echo, EchoState, Interaction, InteractionState
 from conversations.models.gap import Gap, GapKind, GapScan
 from conversations.models.line import SavedLine
+from conversations.models.price import Price
 from conversations.models.room import Room, RoomState, Wanted, Worker
 from conversations.models.script import Script
+from conversations.models.slot import RequestState, SlotLimit, SlotRequest
 
 __all__ = [
+    "Budget",
     "Conversation",
     "Echo",
     "EchoState",
@@ -16,10 +20,16 @@ __all__ = [
     "GapScan",
     "Interaction",
     "InteractionState",
+    "Period",
+    "Price",
+    "RequestState",
     "Room",
     "RoomState",
     "SavedLine",
+    "Scope",
     "Script",
+    "SlotLimit",
+    "SlotRequest",
     "Wanted",
     "Worker",
 ]

@@ -45,12 +45,41 @@ def _take_people(row: Conversation, payload: Payload) -> None:
 
 
 def _take_end(row: Conversation, payload: Payload) -> None:
-    """Why and when it ended. The reason stands in one of three places, the time in the shutdown's event
-    (docs.tavus.io, webhooks)."""
-    reason, at = _shutdown(payload)
-    row.ended_reason = words(payload.get("shutdown_reason") or reason or row.ended_reason, 300)
-    row.ended_at = at or row.ended_at or instant(payload.get("updated_at")) or timezone.now()
+    """Why and when it ended. The reason stands in one of three places (docs.tavus.io, webhooks).
+
+    Tavus bills from creation to end and names no end: `updated_at` of an ended conversation is when it last changed,
+    that is when it ended, and its shutdown event is stamped a moment later. Neither can be before the end, so the
+    earliest that was ever told is it, and `ended_at_source` says which that was: `updated_at`, `event`, or `console`
+    where upstream told none and this console's own clock stands in.
+    """
     row.sealed_meeting_token = ""
+    reason, shut_down = _shutdown(payload)
+    row.ended_reason = _reason(row, words(payload.get("shutdown_reason") or reason, 300))
+    told = {"updated_at": instant(payload.get("updated_at")), "event": shut_down}
+    if row.ended_at_source in told:
+        told[row.ended_at_source] = min(filter(None, (told[row.ended_at_source], row.ended_at)), default=None)
+    known = [(at, source) for source, at in told.items() if at is not None]
+    if known:
+        at, source = min(known, key=lambda one: one[0])
+    elif row.ended_at is None:
+        at, source = timezone.now(), "console"
+    else:
+        return
+    set_end(row, at, source)
+
+
+def set_end(row: Conversation, at: datetime, source: str) -> None:
+    """It ended then; what it cost is to be reckoned again if that is news."""
+    if at != row.ended_at:
+        row.settled_seconds = None
+    row.ended_at, row.ended_at_source = at, source
+
+
+def _reason(row: Conversation, upstream: str) -> str:
+    """Upstream's word, behind our own reason where this console ended it by itself."""
+    if not row.ended_because:
+        return upstream or row.ended_reason
+    return words(f"{row.ended_because} ({upstream})" if upstream else row.ended_because, 300)
 
 
 def _shutdown(payload: Payload) -> tuple[Any, datetime | None]:
@@ -75,9 +104,9 @@ def settled(row: Conversation, was: str, actor: Actor) -> list[Draft]:
     ring_tail_on_commit(row.public_id)
     if was == OVER or state_of(row) != OVER:
         return []
-    changes: dict[str, Any] = {"sealed_meeting_token": "", "orphan_since": None}
+    changes: dict[str, Any] = {"sealed_meeting_token": "", "orphan_since": None, "orphan_kind": ""}
     if row.ended_at is None:
-        changes |= {"ended_at": timezone.now(), "ended_reason": "no longer there"}
+        changes |= {"ended_at": timezone.now(), "ended_at_source": "console", "ended_reason": "no longer there"}
     if row.state == MirrorState.LIVE and not row.ended_reason and not row.test_mode:
         changes["sync_wanted_at"] = timezone.now()  # a list says that it ended, a full look says why
     for name, value in changes.items():

@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils import timezone
 
 from conversations.models import Conversation, Room, Wanted
+from conversations.money.budgets import BudgetReached, check_room
 from conversations.refusals import Refusal
 from conversations.services import bodies, rooms
 from conversations.services.mirrored import CONVERSATION
@@ -39,7 +40,8 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
     Adds `participant_left_timeout`, `max_call_duration` and our `callback_url` unless given (all visible in
     `requested`); the rest is sent as given. join: the console enters its room as soon as it is known. The row is there
     also after a failure: `rejected`, or `unknown` when the answer was lost; the error's `reference` names it.
-    public_id: the row's own id, when it was given away before.
+    public_id: the row's own id, when it was given away before. Raises BudgetReached, and leaves no row, where a budget
+    has no room for it.
     """
     asked = bodies.read_body(body)
     public_id = public_id or new_public_id(Conversation.PREFIX)
@@ -52,34 +54,45 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
         replica=Replica.objects.filter(upstream_id=columns["upstream_replica_id"]).first(),
         requested=storable(redact(sent)),
         warnings=bodies.warnings_about(asked, persona, join=join),
+        created_by_user=actor.user_id,
+        created_by_key=actor.api_key_ref or "",
         **columns,
     )
-    create(
-        CONVERSATION,
-        row,
-        actor=actor,
-        call=lambda tavus: tavus.create_conversation(sent),
-        beside=lambda: _reserve_room(row, actor, join),
-        at_birth=_keep_token,
-    )
+    try:
+        create(
+            CONVERSATION,
+            row,
+            actor=actor,
+            call=lambda tavus: tavus.create_conversation(sent),
+            beside=lambda: _reserve_room(row, actor, join),
+            at_birth=_keep_token,
+        )
+    except BudgetReached as refusal:
+        facts = {"budget": refusal.standing.budget.public_id, "message": refusal.message}
+        append([account_entry("budget.refused", actor, facts, is_error=True)])
+        raise
     if join and row.is_active:
         _join(row, actor)
     return row
 
 
-def end_conversation(*, actor: Actor, conversation: Conversation) -> Conversation:
+def end_conversation(*, actor: Actor, conversation: Conversation, because: str = "") -> Conversation:
     """End it upstream, which stops its clock; what is queued in it is cancelled. Ending one that has ended does
-    nothing."""
+    nothing. because: why this console does so by itself; it then stands before upstream's own reason."""
     conversation_id = known_upstream_id(CONVERSATION, conversation)
     if conversation.status == "ended" or conversation.state == MirrorState.GONE:
         return conversation
+    if because:
+        Conversation.objects.filter(pk=conversation.pk).update(ended_because=because[:200])
     with calling(actor=actor, **about(conversation)):
         try:
             client().end_conversation(conversation_id)
         except TavusError as error:
+            if because and not error.may_have_happened:  # it goes on, or had ended before, for another reason
+                Conversation.objects.filter(pk=conversation.pk).update(ended_because="")
             _ended_all_the_same(conversation, error, actor)
             return conversation
-    append([noted(conversation, "end_asked", actor)])
+    append([noted(conversation, "end_asked", actor, {"because": because} if because else None)])
     look(CONVERSATION, conversation, actor=actor)
     if conversation.is_active:  # upstream took it and has not done it yet: a duty looks again
         ask_for_look(conversation)
@@ -213,7 +226,9 @@ def _link_people() -> None:
 
 
 def _reserve_room(row: Conversation, actor: Actor, join: bool) -> None:
-    """Whether to join is kept from here on: a conversation whose answer was lost is joined once it is found."""
+    """Whether to join is kept from here on: a conversation whose answer was lost is joined once it is found. Raises
+    BudgetReached."""
+    check_room(row)
     Room.objects.create(conversation=row, wanted=Wanted.JOINED if join else Wanted.IDLE)
     if join:
         append([rooms.operator_draft(actor, row, "room.join")])

@@ -5,8 +5,9 @@ when the last human left; by default it is 0, and the room ends then and there.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
+
+from echoadmin import clock
 
 from .rooms import Room
 
@@ -27,7 +28,7 @@ class Clocks:
     def start(self, *, restarted: bool) -> None:
         """Start what runs from creation; after a restart of the twin, people get a while to come back."""
         conversation = self._room.conversation
-        age = time.time() - conversation.created
+        age = clock.time() - conversation.created
         self._ring_in(conversation.longest - age, MAX_DURATION)
         if not conversation.people_came:
             self._ring_in(conversation.limit("participant_absent_timeout") - age, ABSENT)

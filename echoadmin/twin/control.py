@@ -6,11 +6,12 @@
 import ipaddress
 import json
 import os
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+
+from echoadmin import clock
 
 from . import VERSION
 from .conversation import Conversation
@@ -170,7 +171,7 @@ def _message(row: Message, *, omit_audio: bool) -> str:
 
 async def bill(request: web.Request) -> web.Response:
     """What each conversation costs: the seconds from creation to end, and until now for those that run."""
-    vendor, now = request.app[VENDOR], time.time()
+    vendor, now = request.app[VENDOR], clock.time()
     rows = [
         {
             "conversation_id": c.conversation_id,

@@ -5,10 +5,11 @@ A fault is used up after ``count`` times, or stays until it is cleared when ``co
 One that ``LASTS`` is not counted: it holds for its ``seconds``, or until it is cleared.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from echoadmin import clock
 
 from .conversation import new_id
 from .store import Store
@@ -44,7 +45,7 @@ class Fault:
     code: int = 1011
     error: str | None = None
     used: int = 0
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=clock.time)
     id: str = field(default_factory=lambda: new_id("f"))
 
     def fits_room(self, kind: str, conversation_id: str, participant: str | None) -> bool:
@@ -57,7 +58,7 @@ class Fault:
     @property
     def over(self) -> bool:
         """Whether its time has passed, of one that lasts."""
-        return self.kind in LASTS and time.time() > self.since + self.seconds
+        return self.kind in LASTS and clock.time() > self.since + self.seconds
 
     def fits_request(self, method: str, path: str) -> bool:
         return (

@@ -7,6 +7,8 @@ import time
 import uuid
 from typing import Any
 
+from echoadmin import clock
+
 from .conversation import Conversation
 from .rooms import Participant, Room
 from .speaker import Line, Speaker
@@ -56,7 +58,7 @@ class Replica:
             task.add_done_callback(_complain)
 
     def _participant(self) -> Participant:
-        now = time.time()
+        now = clock.time()
         identity = str(uuid.uuid4())
         presence = {
             "id": identity,

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from echoadmin import clock
 
 from .conversation import Conversation
 from .store import Message, Store
@@ -144,7 +145,7 @@ class Room:
     def _record(self, sender: Participant, to: str, body: str, flags: list[str]) -> None:
         self.number += 1
         key = self.conversation.conversation_id
-        row = Message(key, self.number, time.time(), sender.id, sender.name, to, body, ",".join(flags))
+        row = Message(key, self.number, clock.time(), sender.id, sender.name, to, body, ",".join(flags))
         self._store.add(row)
 
     def _tell_others(self, but: str, frame: dict[str, Any]) -> None:

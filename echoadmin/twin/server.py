@@ -16,6 +16,8 @@ from typing import IO
 
 from aiohttp import web
 
+from echoadmin import clock
+
 from . import control, media, tavus_api
 from .certificates import Certificates, ensure_certificates
 from .daily_rooms import DailyRooms
@@ -38,6 +40,7 @@ def run(settings: TwinSettings) -> None:
 
 
 async def _serve(settings: TwinSettings, certificates: Certificates) -> None:
+    clock.drive_loop(asyncio.get_running_loop())
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -5,10 +5,11 @@ audio echo that never gets its ``done`` is waited for, and what follows it is no
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from echoadmin import clock
 
 from .conversation import Conversation
 from .speech import CHARACTERS_PER_SECOND, Utterance, audio_seconds, is_done, rewritten, spoken_pieces
@@ -121,7 +122,7 @@ class Speaker:
         self._speaking_event(utterance, "conversation.stopped_speaking", {"role": "replica", **ended})
 
     async def _utter(self, utterance: Utterance) -> None:
-        begun, at = utterance.started or _now(), round(time.time(), 6)
+        begun, at = utterance.started or _now(), round(clock.time(), 6)
         said = ""
         pieces = spoken_pieces(utterance.text)
         for index, (share, said) in enumerate(pieces, 1):
@@ -179,7 +180,7 @@ class Speaker:
             message["conversation_id"] = self._conversation.conversation_id
         # The SDK errs in the last place of floats with over 16 digits (daily-python 0.36.0, measured).
         message |= {"inference_id": utterance.inference_id, "seq": self._seq, "turn_idx": self._turn}
-        message["timestamp"] = round(time.time(), 6)
+        message["timestamp"] = round(clock.time(), 6)
         self._send(message if properties is None else {**message, "properties": properties})
 
 

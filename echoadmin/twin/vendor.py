@@ -7,8 +7,9 @@ import hmac
 import json
 import logging
 import secrets
-import time
 from typing import Any
+
+from echoadmin import clock
 
 from . import refusals, stock
 from .clocks import Clocks
@@ -104,7 +105,7 @@ class Vendor:
         persona, replica_id = self._cast(body, vocabulary)
         if not body.get("test_mode"):
             self._check_limits()
-        now = time.time()
+        now = clock.time()
         conversation = Conversation(
             conversation_id=new_id("c", 15), vocabulary=vocabulary.name, request=body, replica_id=replica_id,
             name=body.get("conversation_name") or f"New Conversation {int(now * 1000)}",
@@ -147,14 +148,14 @@ class Vendor:
         return most if wanted is None else min(int(wanted), most)
 
     def billed_seconds(self) -> float:
-        now = time.time()
+        now = clock.time()
         return sum(conversation.seconds(now) for conversation in self.conversations.values())
 
     def end_conversation(self, conversation: Conversation, reason: str) -> None:
         """End it for everybody, with the reason; the bill stops. Twice is once."""
         if not conversation.active:
             return
-        now = time.time()
+        now = clock.time()
         # A clock that ran out while the twin was down counts from when it ran out.
         latest = conversation.created + conversation.longest
         conversation.ended = conversation.updated = min(now, max(latest, conversation.created))
@@ -177,7 +178,7 @@ class Vendor:
             "webhook_url": conversation.callback_url,
             "event_type": event_type,
             "message_type": event_type.split(".")[0],
-            "timestamp": iso(time.time()),
+            "timestamp": iso(clock.time()),
         }
         conversation.events.append(event)
         self.keep_conversation(conversation)

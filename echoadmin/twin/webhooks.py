@@ -4,11 +4,12 @@ As documented, there is no signature, no retry, and nobody waits for the answer 
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import Any
 
 import aiohttp
+
+from echoadmin import clock
 
 TIME_LIMIT = 10.0
 REMEMBERED = 1000
@@ -35,7 +36,7 @@ class Webhooks:
         if before:
             await asyncio.wait([before])
         self._http = self._http or aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIME_LIMIT))
-        outcome: dict[str, Any] = {"at": time.time(), "url": url, "status": None, "error": None, "body": body}
+        outcome: dict[str, Any] = {"at": clock.time(), "url": url, "status": None, "error": None, "body": body}
         try:
             async with self._http.post(url, json=body, allow_redirects=False) as answer:
                 outcome["status"] = answer.status

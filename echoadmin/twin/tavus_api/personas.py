@@ -1,10 +1,11 @@
 """``/v2/personas`` and ``/v2/pals``: the same objects, each path in its own words."""
 
-import time
 from typing import Any
 
 import jsonpatch
 from aiohttp import web
+
+from echoadmin import clock
 
 from .. import refusals
 from ..conversation import iso, new_id
@@ -77,7 +78,7 @@ class Personas:
         _check_replica(vendor, changed)
         kept = {key: row[key] for key in UNCHANGEABLE}
         row.clear()
-        row.update({**changed, **kept, "updated_at": iso(time.time())})
+        row.update({**changed, **kept, "updated_at": iso(clock.time())})
         vendor.keep("persona", row["persona_id"], row)
         return web.json_response(self._shown(row) | ({"discarded_maker_changes": True} if discarded else {}))
 
@@ -115,7 +116,7 @@ class Personas:
 
 
 def _new_row(body: dict[str, Any]) -> dict[str, Any]:
-    now = iso(time.time())
+    now = iso(clock.time())
     defaults: dict[str, Any] = {
         "persona_name": None,
         "system_prompt": None,

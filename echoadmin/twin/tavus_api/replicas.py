@@ -1,10 +1,11 @@
 """``/v2/replicas`` and ``/v2/faces``. A new one is trained within seconds here, not hours."""
 
 import asyncio
-import time
 from typing import Any
 
 from aiohttp import web
+
+from echoadmin import clock
 
 from .. import refusals
 from ..conversation import iso, new_id
@@ -67,7 +68,7 @@ class Replicas:
         refuse({"replica_name": [wrong]} if wrong else {}, self.vocabulary)
         check_key(request)
         row = self._find_own(request)
-        row.update(replica_name=body["replica_name"], updated_at=iso(time.time()))
+        row.update(replica_name=body["replica_name"], updated_at=iso(clock.time()))
         request.app[VENDOR].keep("replica", row["replica_id"], row)
         return web.Response(status=200)
 
@@ -116,7 +117,7 @@ def _filtered(request: web.Request) -> list[dict[str, Any]]:
 
 
 def _new_row(body: dict[str, Any]) -> dict[str, Any]:
-    now = iso(time.time())
+    now = iso(clock.time())
     replica_id = new_id("r")
     given = {key: value for key, value in body.items() if value is not None}
     return {
@@ -139,6 +140,6 @@ def trained(vendor: Vendor, row: dict[str, Any]) -> None:
     """Finish a training, and tell the replica's own ``callback_url`` so."""
     if vendor.replicas.get(row["replica_id"]) is not row:
         return
-    row.update(status="completed", training_progress="100/100", updated_at=iso(time.time()))
+    row.update(status="completed", training_progress="100/100", updated_at=iso(clock.time()))
     vendor.keep("replica", row["replica_id"], row)
     vendor.webhooks.send(row.get("callback_url") or "", {"replica_id": row["replica_id"], "status": "ready"})
