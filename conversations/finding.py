@@ -11,11 +11,11 @@ from django.db.models import Max, Q
 from django.urls import reverse
 
 from conversations.models import Conversation, Echo, SavedLine, Script, Worker
+from conversations.money.words import price_words
 from echoadmin.accounts.roles import may
 from echoadmin.form_tokens import new_token
 from echoadmin.log.models import Entry
 from echoadmin.palette import MOST, Asked, Hit, by_ids, finds, offers, page_of, rows
-from echoadmin.shown import price_words
 
 NEWEST = 20_000  # echoes among which an id that no index leads to is looked for
 SHORTEST = 2  # letters of a name

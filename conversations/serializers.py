@@ -55,8 +55,13 @@ class ConversationSerializer(MirroredSerializer):
     webhooks_here = serializers.BooleanField(help_text="Whether Tavus reports to this console about it.")
     ended_at = serializers.DateTimeField(allow_null=True)
     ended_reason = serializers.CharField()
+    ended_at_source = serializers.CharField(
+        help_text="Where `ended_at` is from: updated_at or event (as Tavus told), or console (this console's clock)."
+    )
     seconds = serializers.IntegerField(help_text="From its creation to its end, or now: what is billed.")
-    cost = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True, coerce_to_string=False)
+    exact_seconds = serializers.FloatField(help_text="The same to the microsecond, by Tavus's own times.")
+    cost = serializers.DecimalField(max_digits=16, decimal_places=6, allow_null=True, coerce_to_string=False)
+    currency = serializers.CharField(help_text="Of `cost`; empty where no price was in force.")
     room = serializers.SerializerMethodField()
 
     def get_conversational_context(self, row: Conversation) -> str | None:

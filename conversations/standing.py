@@ -31,7 +31,7 @@ def standing(conversation: Conversation) -> dict[str, Any]:
         "seconds": conversation.seconds,
         "seconds_left": max(0, round((next_end.at - now).total_seconds())) if next_end else None,
         "ending": _ending(next_end),
-        "cost": money(conversation.cost),
+        "cost": money(conversation.cost, conversation.currency),
         "ended_reason": conversation.ended_reason,
         "room": room_state(room),
         "can_speak": can_speak,

@@ -64,6 +64,15 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Money",
+        "separator": True,
+        "items": [
+            _item("Money", "payments", "conversations_price_money"),
+            _item("Prices", "sell", "conversations_price_changelist"),
+            _item("Budgets", "savings", "conversations_budget_changelist"),
+        ],
+    },
+    {
         "title": "Alerts and webhooks",
         "separator": True,
         "items": [

@@ -47,19 +47,9 @@ def size(bytes_: int | None) -> str:
     return f"{bytes_ / 1024:.1f} KB" if bytes_ < 1024 * 1024 else f"{bytes_ / 1024 / 1024:.1f} MB"
 
 
-def money(amount: Decimal | float | None) -> str:
-    """An amount in the installation's currency; "" when no price is set."""
-    return "" if amount is None else f"≈ {amount:,.2f} {settings.CURRENCY}"
-
-
-def price_words(minutes: float | None = None) -> str:
-    """What a minute costs, and the most that `minutes` can cost, in a sentence; honest when no price is set."""
-    if settings.PRICE_PER_MINUTE is None:
-        return "Each minute is billed by Tavus; set PRICE_PER_MINUTE to see the cost here."
-    words = f"About {settings.PRICE_PER_MINUTE:,.2f} {settings.CURRENCY} a minute"
-    if minutes is None:
-        return words + "."
-    return f"{words}, at most {settings.PRICE_PER_MINUTE * minutes:,.2f} {settings.CURRENCY} in {minutes:,.0f} min."
+def money(amount: Decimal | float | None, currency: str = "") -> str:
+    """An amount, in the installation's currency unless told; "" when there is none."""
+    return "" if amount is None else f"≈ {amount:,.2f} {currency or settings.CURRENCY}"
 
 
 def code(value: object) -> SafeString:

@@ -12,6 +12,7 @@ from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from conversations.models import price
 from tests.loop_thread import LoopThread
 from tests.twin_process import TwinProcess, running_twin
 
@@ -74,6 +75,12 @@ def _tables_can_be_emptied() -> None:
 
 def _delete(ops: Any, style: Any, tables: list[str], **options: Any) -> list[str]:
     return [f"DELETE FROM {ops.quote_name(table)}" for table in tables]
+
+
+@pytest.fixture(autouse=True)
+def _no_prices_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices that a test before this one has read hold no more; until a service changes them there are none."""
+    monkeypatch.setattr(price, "_shown", (float("inf"), ()))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The admin pages of conversations, rooms, workers, echoes, interactions, gaps and scripts."""
+"""The admin pages of conversations, rooms, workers, echoes, interactions, gaps, scripts, and of money and slots."""
 
 from conversations.admin.conversation import ConversationAdmin
 from conversations.admin.gaps import GapAdmin
@@ -7,12 +7,15 @@ from conversations.admin.outbox import EchoAdmin, InteractionAdmin
 from conversations.admin.rooms import RoomAdmin
 from conversations.admin.scripts import ScriptAdmin
 from conversations.admin.workers import WorkerAdmin
+from conversations.money.admin import BudgetAdmin, PriceAdmin
 
 __all__ = [
+    "BudgetAdmin",
     "ConversationAdmin",
     "EchoAdmin",
     "GapAdmin",
     "InteractionAdmin",
+    "PriceAdmin",
     "RoomAdmin",
     "SavedLineAdmin",
     "ScriptAdmin",

@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -29,6 +30,8 @@ from conversations.admin.stopping import StoppingPart, stop_context
 from conversations.admin.transcript import TranscriptPart
 from conversations.forms import NewConversationForm
 from conversations.models import Conversation
+from conversations.models.price import rate_at
+from conversations.money.words import price_words
 from conversations.services import mirroring, rooms
 from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
@@ -38,7 +41,7 @@ from echoadmin.form_tokens import make_once, new_token
 from echoadmin.mirror.admin import CreatedAdmin
 from echoadmin.pages import button, draw, require_role, tell
 from echoadmin.read_only import Facts, address
-from echoadmin.shown import NOTHING, code, lasting, link, money, price_words, state
+from echoadmin.shown import NOTHING, code, lasting, link, money, state
 from echoadmin.tavus.errors import TavusError
 from personas.models import Persona, Replica
 from personas.pictures import initials, picture
@@ -108,7 +111,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
     @display(description="Cost")
     def shown_cost(self, row: Conversation) -> str:
         """What that costs."""
-        return money(row.cost)
+        return money(row.cost, row.currency)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         own = {
@@ -192,6 +195,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
         else:
             form = NewConversationForm(initial=self._asked(request))
         active = Conversation.objects.filter(status="active", state="live").count()
+        price = rate_at(timezone.now())
         context = {
             "title": "New conversation",
             "crumb": self.crumb(),
@@ -200,8 +204,8 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             "active": active,
             "slots": settings.CONVERSATION_SLOTS,
             "price": price_words(settings.MAX_CALL_DURATION / 60),
-            "price_per_minute": settings.PRICE_PER_MINUTE,
-            "currency": settings.CURRENCY,
+            "price_per_minute": price and float(price.per_minute),
+            "currency": price.currency if price else settings.CURRENCY,
         }
         return draw(request, "conversations/new_conversation.html", context, 400 if form.errors else 200)
 

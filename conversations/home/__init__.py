@@ -16,10 +16,10 @@ from conversations.home.live import live_now, people_and_worker
 from conversations.home.needs import what_needs_somebody
 from conversations.home.numbers import last_day
 from conversations.home.steps import first_steps
+from conversations.money.words import price_on_button, price_words
 from echoadmin.accounts.roles import may
 from echoadmin.form_tokens import new_token
 from echoadmin.pages import require_role
-from echoadmin.shown import price_words
 
 PARTS = ("needs", "live", "today")
 """What the page's script asks for again: each is a template of its own."""
@@ -36,7 +36,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "steps": first_steps(),
             "may_start": may(request.user, "manager"),
             "start_token": new_token(),
-            "price_on_button": _price_on_button(),
+            "price_on_button": price_on_button(),
             "price": price_words(settings.MAX_CALL_DURATION / 60),
             **stop_context(request),
         }
@@ -54,9 +54,3 @@ def state_view(request: HttpRequest) -> HttpResponseBase:
 def _standing(request: HttpRequest) -> dict[str, Any]:
     workers = people_and_worker()
     return {**live_now(), **last_day(), "workers": workers, "needs": what_needs_somebody(request.user, workers)}
-
-
-def _price_on_button() -> str:
-    if settings.PRICE_PER_MINUTE is None:
-        return "billed by the minute"
-    return f"≈ {settings.PRICE_PER_MINUTE:,.2f} {settings.CURRENCY} a minute"

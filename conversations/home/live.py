@@ -70,7 +70,7 @@ def _row(row: Conversation, echo: Echo | None, queue: int) -> dict[str, Any]:
         "queue": queue,
         "raw_seconds": row.seconds,
         "seconds": lasting(row.seconds),
-        "cost": money(row.cost),
+        "cost": money(row.cost, row.currency),
     }
 
 

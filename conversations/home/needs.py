@@ -8,7 +8,9 @@ from django.db.models import Count, Min
 from django.urls import reverse
 from django.utils import timezone
 
-from conversations.models import Conversation, Echo, Room
+from conversations.models import Budget, Conversation, Echo, Room
+from conversations.models.price import shown_rates
+from conversations.money.budgets import standings
 from echoadmin.accounts.roles import may
 from echoadmin.alerts.models import Alert
 from echoadmin.alerts.words import found_words
@@ -18,6 +20,12 @@ from echoadmin.read_only import address
 from echoadmin.shown import lasting, money
 
 SHOWN = 10
+BUDGETS = 50  # that are looked at
+ORPHAN_WORDS = {
+    "overdue": "This is past its longest time",
+    "stranger": "This was made elsewhere, and nobody here has adopted it",
+    "nobody": "Nobody has wanted this",
+}
 Need = dict[str, Any]
 
 
@@ -30,6 +38,7 @@ def what_needs_somebody(user: Any, workers: dict[str, Any]) -> list[Need]:
         *_held(),
         *_unconfirmed(),
         *_orphans(),
+        *_budgets(),
         *_alerts(),
         *_failed_duties(),
     ]
@@ -123,14 +132,31 @@ def _orphans() -> list[Need]:
     found = []
     for row in rows.order_by("orphan_since")[:SHOWN]:
         assert row.orphan_since is not None
-        cost = money(row.cost)
-        words = f"Nobody has wanted this for {lasting((now - row.orphan_since).total_seconds() // 1)}"
+        cost = money(row.cost, row.currency)
+        since = lasting((now - row.orphan_since).total_seconds() // 1)
+        words = f"{ORPHAN_WORDS.get(row.orphan_kind, ORPHAN_WORDS['nobody'])} for {since}"
         what = f"{words} · {cost} so far" if cost else f"{words}; it costs by the minute"
         join, end = (
             _button("Join", "operator", _of(row, "join")),
             _button("End: stops its cost", "manager", _of(row, "end"), "bad"),
         )
         found.append(_need(f"orphan-{row.public_id}", what, str(row), address(row), "due", join, end))
+    return found
+
+
+def _budgets() -> list[Need]:
+    """Those that are nearly spent, or have no room for one more; two queries where there is a budget, else one."""
+    rows = Budget.objects.select_related("persona", "user", "key").order_by("name")[:BUDGETS]
+    found = []
+    for one in standings(rows, shown_rates()):
+        if one.state != "ok":
+            budget = one.budget
+            still = f", and what runs may take {one.still:,.2f} yet" if one.still else ""
+            stops = ": no further conversation is created" if one.is_full and budget.stops else ""
+            spent = f"{one.spent:,.2f} of {budget.amount:,.2f} {budget.currency} this {budget.period}"
+            what = f"Budget {one.state}{stops}. {spent}{still}"
+            tone = "failed" if one.state == "reached" else "due"
+            found.append(_need(f"budget-{budget.public_id}", what, budget.name, address(budget), tone))
     return found
 
 

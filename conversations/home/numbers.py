@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from conversations.home.drawing import bars
 from conversations.models import Conversation, Echo
+from conversations.models.price import rate_at, shown_rates
 from echoadmin.shown import lasting, money
 
 HOURS = 24
@@ -29,7 +29,7 @@ def last_day() -> dict[str, Any]:
     waits = sorted((speaking - queued).total_seconds() for _, queued, speaking in today if speaking)
     by_hour = Counter(_hour(queued, since) for _, queued, _ in today)
     return {
-        "numbers": _tiles(sum(used), waits, len(today)),
+        "numbers": _tiles(sum(used), _cost(used, since), waits, len(today)),
         "states": _states(row[0] for row in today),
         "only_newest": NEWEST_ECHOES if len(today) == NEWEST_ECHOES else 0,
         "charts": [
@@ -47,10 +47,7 @@ def percentile(ordered: list[float], percent: int) -> float | None:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
-def _tiles(seconds: float, waits: list[float], echoes: int) -> list[dict[str, str]]:
-    cost = ""
-    if settings.PRICE_PER_MINUTE is not None:
-        cost = money(Decimal(round(seconds)) * Decimal(str(settings.PRICE_PER_MINUTE)) / 60)
+def _tiles(seconds: float, cost: str, waits: list[float], echoes: int) -> list[dict[str, str]]:
     return [
         {"name": "Minutes", "value": f"{seconds / 60:,.0f}" if seconds >= 600 else f"{seconds / 60:,.1f}"},
         {"name": "Money", "value": cost or "no price set"},
@@ -58,6 +55,17 @@ def _tiles(seconds: float, waits: list[float], echoes: int) -> list[dict[str, st
         {"name": "Queue to sound, p50", "value": _took(percentile(waits, 50))},
         {"name": "p95", "value": _took(percentile(waits, 95))},
     ]
+
+
+def _cost(used: list[float], since: datetime) -> str:
+    """Each hour at the price that was in force when it began; "" where there was none."""
+    rates = shown_rates()
+    cost, currency = None, ""
+    for n, seconds in enumerate(used):
+        rate = rate_at(since + timedelta(hours=n), rates)
+        if rate is not None:
+            cost, currency = (cost or 0) + Decimal(seconds) * rate.per_minute / 60, rate.currency
+    return money(cost, currency)
 
 
 def _took(seconds: float | None) -> str:

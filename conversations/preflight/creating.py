@@ -8,12 +8,16 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.urls import reverse
 
+from conversations.models import Conversation
+from conversations.money.budgets import full_for
+from conversations.money.words import price_words
 from conversations.preflight.checks import Check, good, odd, persona_checks, slot_check, worker_check, wrong
 from conversations.services import bodies
 from echoadmin.actors import Actor
 from echoadmin.mirror.kinds import NotPossible, Payload
 from echoadmin.mirror.models import MirrorState
-from echoadmin.shown import lasting, price_words
+from echoadmin.read_only import address
+from echoadmin.shown import lasting
 from echoadmin.tavus.errors import InvalidRequest, NotFound, TavusError
 from echoadmin.upstream import calling, client
 from personas.models import READY, Persona, Replica
@@ -31,7 +35,7 @@ def before_creating(*, actor: Actor, body: Any, join: bool = True) -> list[Check
         checks = [*_persona(asked), *_standing_checks(join=join and asked.get("test_mode") is not True)]
         if asked.get("test_mode") is True and not any(check.blocks for check in checks):
             checks.append(_test_mode(asked))
-    return [*checks, *_money(asked), _webhook(asked)]
+    return [*checks, *_money(asked), *_budget(asked, actor), _webhook(asked)]
 
 
 def _standing_checks(*, join: bool) -> list[Check]:
@@ -122,6 +126,19 @@ def _money(asked: Payload) -> list[Check]:
         ends = f"It ends by itself after {lasting(longest)}"
         checks.append(good("limits", f"{ends}, or {lasting(left)} after everybody has left."))
     return checks
+
+
+def _budget(asked: Payload, actor: Actor) -> list[Check]:
+    """Whether a budget would refuse it."""
+    if asked.get("test_mode") is True:
+        return []
+    persona = Persona.objects.filter(upstream_id=str(asked.get("persona_id") or "")).first()
+    row = Conversation(persona=persona, created_by_user=actor.user_id, created_by_key=actor.api_key_ref or "")
+    full = full_for(row)
+    if full is None:
+        return []
+    way_out = "Raise the budget, end what runs, or wait until its period is over."
+    return [wrong("budget", full.refusal(), way_out, address(full.budget))]
 
 
 def _webhook(asked: Payload) -> Check:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from conversations.models import Budget, Conversation, Echo, RoomState, Wanted
@@ -35,6 +35,7 @@ from echoadmin.tavus.errors import TavusError
 logger = logging.getLogger(__name__)
 
 SETTLES = timedelta(minutes=3)  # somebody may be about to join, or has just left
+RUNNING = Q(status="active", state=MirrorState.LIVE, test_mode=False)
 QUIET = timedelta(minutes=10)  # who still has something said, uses it
 WORDS = {
     "overdue": "it is past its longest time",
@@ -42,6 +43,9 @@ WORDS = {
     "nobody": "nobody is in its room, as far as this console knows",
     "budget": "its budget is reached",
 }
+
+
+Orphaned = tuple[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +70,49 @@ def look_for_orphans(*, actor: Actor) -> list[Conversation]:
     """Flag (`orphan_since`, `orphan_kind`) what became one since the last look, with an entry and an alert for each;
     returns those. Takes flags back, too."""
     now = timezone.now()
-    running = Q(status="active", state=MirrorState.LIVE, test_mode=False)
-    Conversation.objects.filter(~running, orphan_since__isnull=False).update(orphan_since=None, orphan_kind="")
+    over = Conversation.objects.filter(orphan_since__isnull=False).exclude(RUNNING)
+    over.update(orphan_since=None, orphan_kind="")
+    return [row for row in _running(now) if _flag(row, next(iter(causes(row, now)), None), actor)]
+
+
+def _running(now: datetime) -> QuerySet[Any]:
     lately = Echo.objects.filter(conversation=OuterRef("pk"), queued_at__gt=now - QUIET)
-    rows = Conversation.objects.filter(running).select_related("persona", "room", "room__worker").order_by("id")
-    rows = rows.annotate(said_lately=Exists(lately))
-    return [row for row in rows if _flag(row, kind_of(row, now), now, actor)]
+    rows = Conversation.objects.filter(RUNNING).select_related("persona", "room", "room__worker").order_by("id")
+    return rows.annotate(said_lately=Exists(lately))
 
 
-def kind_of(row: Conversation, now: datetime) -> str:
-    """overdue, stranger, nobody, or "" for one that is none. The row comes from `look_for_orphans`."""
-    if settings.ORPHANS["overdue"].looks and _is_overdue(row, now):
-        return "overdue"
-    if row.started_at > now - SETTLES:
-        return ""
-    if not row.made_here:
-        return "stranger" if settings.ORPHANS["stranger"].looks and not _is_wanted(row) else ""
-    return "nobody" if settings.ORPHANS["nobody"].looks and _is_alone(row, now) else ""
+def causes(row: Conversation, now: datetime) -> list[Orphaned]:
+    """Which kinds of orphan it is, and since when, the gravest first. The row comes from `_running`."""
+    kinds = (("overdue", _overdue_since), ("stranger", _stranger_since), ("nobody", _alone_since))
+    found = [(kind, find(row, now)) for kind, find in kinds if settings.ORPHANS[kind].looks]
+    return [(kind, since) for kind, since in found if since is not None and since <= now]
 
 
-def _is_overdue(row: Conversation, now: datetime) -> bool:
+def _overdue_since(row: Conversation, now: datetime) -> datetime | None:
     longest = limit_of(row, "max_call_duration")
-    return longest is not None and now > row.started_at + timedelta(seconds=longest)
+    return None if longest is None else row.started_at + timedelta(seconds=longest)
 
 
-def _is_wanted(row: Conversation) -> bool:
+def _stranger_since(row: Conversation, now: datetime) -> datetime | None:
     room = room_of(row)
-    return room is not None and room.wanted == Wanted.JOINED
+    known = row.made_here or (room is not None and room.wanted == Wanted.JOINED)
+    return None if known else row.started_at + SETTLES
 
 
-def _is_alone(row: Any, now: datetime) -> bool:
+def _alone_since(row: Any, now: datetime) -> datetime | None:
     """No human is in it: seen from inside; else, nobody here wants it, and this console was not in it lately."""
     room = room_of(row)
-    if room is None:
-        return True
+    if not row.made_here:
+        return None
+    if room is None or (room.wanted != Wanted.JOINED and room.last_seen_at is None):
+        return row.started_at + SETTLES
     if room.state == RoomState.JOINED and is_inside(room):
-        since = room.joined_at or now
-        return since < now - SETTLES and not row.said_lately and not any(map(is_human, room.participants))
-    return room.wanted != Wanted.JOINED and (room.last_seen_at is None or room.last_seen_at < now - SETTLES)
+        alone = not row.said_lately and not any(map(is_human, room.participants))
+        known = row.orphan_since if row.orphan_kind == "nobody" else None
+        return known or max(now, (room.joined_at or now) + SETTLES) if alone else None
+    if room.wanted == Wanted.JOINED:
+        return None
+    return max(row.started_at, room.last_seen_at or row.started_at) + SETTLES
 
 
 def is_human(participant: Any) -> bool:
@@ -113,18 +122,18 @@ def is_human(participant: Any) -> bool:
     return not str(participant.get("name") or "").startswith("echoadmin/")
 
 
-def _flag(row: Conversation, kind: str, now: datetime, actor: Actor) -> bool:
+def _flag(row: Conversation, found: Orphaned | None, actor: Actor) -> bool:
     """Whether it became an orphan, or one of another kind."""
+    kind, since = found or ("", None)
     if kind == row.orphan_kind:
         return False
-    since = now if kind else None
     with transaction.atomic():
         unchanged = Conversation.objects.filter(pk=row.pk, orphan_kind=row.orphan_kind)
         if not unchanged.update(orphan_since=since, orphan_kind=kind) or not kind:
             return False
         row.orphan_since, row.orphan_kind = since, kind
         policy = settings.ORPHANS[kind]
-        then = f"It is ended after {lasting(policy.minutes * 60)}" if policy.ends else "Join it, adopt it, or end it"
+        then = f"It is ended {lasting(policy.minutes * 60)} after that" if policy.ends else "Join, adopt, or end it"
         facts: dict[str, Any] = {"kind": kind, "because": WORDS[kind], "seconds": row.seconds}
         draft = noted(row, "orphan", actor, {**facts, "way_out": f"{then}: it costs."})
         raise_alert(f"Orphan: {WORDS[kind]}", draft)
@@ -132,15 +141,15 @@ def _flag(row: Conversation, kind: str, now: datetime, actor: Actor) -> bool:
 
 
 def _end_orphans(actor: Actor) -> list[Conversation]:
-    """Those whose kind's policy is to end, and whose grace has passed."""
+    """Those for which one of their kinds has the policy to end, and its grace has passed."""
     now, ended = timezone.now(), []
-    for kind, policy in settings.ORPHANS.items():
-        if policy.ends:
-            grace = timedelta(minutes=policy.minutes)
-            since = Q(orphan_kind=kind, orphan_since__lte=now - grace, status="active", state=MirrorState.LIVE)
-            for row in Conversation.objects.filter(since).select_related("persona").order_by("orphan_since"):
-                words = f"orphan guard: {WORDS[kind]}, for {lasting(round((now - row.orphan_since).total_seconds()))}"
+    for row in _running(now):
+        for kind, since in causes(row, now):
+            policy = settings.ORPHANS[kind]
+            if policy.ends and since + timedelta(minutes=policy.minutes) <= now:
+                words = f"orphan guard: {WORDS[kind]}, for {lasting(round((now - since).total_seconds()))}"
                 ended += _end(row, words, actor)
+                break
     return ended
 
 
@@ -150,9 +159,8 @@ def _end_over_budget(actor: Actor) -> list[Conversation]:
     over = [one.budget for one in standings(budgets, read_rates()) if one.spent >= one.budget.amount]
     if not over:
         return []
-    running = Conversation.objects.filter(status="active", state=MirrorState.LIVE, test_mode=False)
     ended = []
-    for row in running.select_related("persona").order_by("-id"):
+    for row in Conversation.objects.filter(RUNNING).select_related("persona").order_by("-id"):
         budget = next((one for one in over if takes(one, row)), None)
         if budget is not None:
             ended += _end(row, f"budget: {budget.name} is reached", actor)

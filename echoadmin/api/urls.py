@@ -15,6 +15,7 @@ V1: list[URLPattern | URLResolver] = [
     path("duties/", DutyList.as_view()),
     path("", include("personas.api")),
     path("", include("conversations.api")),
+    path("", include("conversations.money.api")),
     path("", include("echoadmin.api.runs")),
     path("", include("echoadmin.alerts.api")),
     path("", include("echoadmin.deliveries.api")),

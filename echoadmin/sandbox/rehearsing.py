@@ -61,7 +61,7 @@ def arm(
 
 def _meets_one(fault: dict[str, Any]) -> bool:
     """Whether it can meet one conversation that is there: not so what strikes a persona, or the next to be made."""
-    of_the_next = fault["kind"] in ("replica_absent", "replica_late", "maker_changes")
+    of_the_next = fault["kind"] in ("replica_absent", "replica_late", "overrun", "maker_changes")
     return not of_the_next and fault.get("path") in (None, "/v2/conversations/")
 
 

@@ -17,7 +17,7 @@ from .store import Store
 TAVUS = ("delay", "status", "html", "cut", "half", "maker_changes")
 ROOM = (
     "drop_socket", "close_frame", "away", "stalled", "refuse_join", "join_hangs",
-    "replica_absent", "replica_late", "replica_twice", "replica_silent", "replica_leaving",
+    "replica_absent", "replica_late", "replica_twice", "replica_silent", "replica_leaving", "overrun",
 )  # fmt: skip
 LASTS = ("away",)
 DEFAULT_STATUS = {"status": 500, "html": 502}

@@ -278,6 +278,14 @@ REHEARSALS = (
         {"kind": "replica_absent"},
     ),
     Rehearsal(
+        "overrun",
+        REPLICA,
+        "It does not end at its longest time",
+        "The next conversation runs past its max_call_duration, and costs.",
+        "The orphan guard names it as overdue, and ends it as ORPHAN_OVERDUE says.",
+        {"kind": "overrun"},
+    ),
+    Rehearsal(
         "twice",
         REPLICA,
         "The replica is there twice",

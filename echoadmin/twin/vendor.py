@@ -26,6 +26,7 @@ log = logging.getLogger("echoadmin.twin")
 
 # A newcomer's handlers may be a moment late; the heartbeat that greets them comes after this long.
 GREETED_AFTER = 0.2
+NEVER = 2**31  # seconds: of a clock that stands still
 LIMITS: dict[str, Any] = {
     "concurrent_conversations": None,
     "credit_seconds": None,
@@ -118,6 +119,8 @@ class Vendor:
         if conversation.test_mode:
             conversation.ended = now
         else:
+            if self.faults.take("overrun", conversation.conversation_id):
+                conversation.longest = NEVER
             self._open(conversation, restarted=False)
         self.keep_conversation(conversation)
         return conversation

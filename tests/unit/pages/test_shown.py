@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from django.conf import LazySettings
 
+from conversations.money.words import price_words
 from echoadmin.pages import without_samples
-from echoadmin.shown import after, lasting, money, price_words, size, state
+from echoadmin.shown import after, lasting, money, size, state
 
 
 @pytest.mark.parametrize(
