@@ -9,6 +9,7 @@ from conversations.money.settling import settle_all
 from conversations.money.watching import watch_budgets
 from conversations.services import mirroring
 from conversations.services.orphans import guard
+from conversations.slots.creating import serve_queue
 from echoadmin.actors import SYSTEM
 from echoadmin.duties import duty
 from echoadmin.log.heads import safe_head
@@ -40,6 +41,12 @@ def _resolve_unknown() -> str | None:
 @duty("look_for_orphans", every=timedelta(minutes=1))
 def _look_for_orphans() -> str | None:
     return str(guard(actor=SYSTEM)) or None
+
+
+@duty("serve_slot_queue", every=timedelta(seconds=5))
+def _serve_slot_queue() -> str | None:
+    ended = serve_queue(actor=SYSTEM)
+    return ", ".join(f"{row.public_id} {row.state}" for row in ended) or None
 
 
 @duty("settle_costs", every=timedelta(seconds=15))

@@ -68,6 +68,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item("Money", "payments", "conversations_price_money"),
+            _item("Slots", "event_seat", "conversations_slotrequest_slots"),
             _item("Prices", "sell", "conversations_price_changelist"),
             _item("Budgets", "savings", "conversations_budget_changelist"),
         ],

@@ -8,6 +8,7 @@ from conversations.admin.rooms import RoomAdmin
 from conversations.admin.scripts import ScriptAdmin
 from conversations.admin.workers import WorkerAdmin
 from conversations.money.admin import BudgetAdmin, PriceAdmin
+from conversations.slots.admin import SlotRequestAdmin
 
 __all__ = [
     "BudgetAdmin",
@@ -19,5 +20,6 @@ __all__ = [
     "RoomAdmin",
     "SavedLineAdmin",
     "ScriptAdmin",
+    "SlotRequestAdmin",
     "WorkerAdmin",
 ]

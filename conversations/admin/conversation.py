@@ -33,6 +33,7 @@ from conversations.models import Conversation
 from conversations.models.price import rate_at
 from conversations.money.words import price_words
 from conversations.services import mirroring, rooms
+from conversations.services.orphans import adopt_stranger
 from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
@@ -129,6 +130,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             (ONE + "leave/", "leave", self.leave),
             (ONE + "end/", "end", self.end),
             (ONE + "sync/", "sync", self.sync),
+            (ONE + "make-ours/", "make_ours", self.make_ours),
             (ONE + "state/", "state", self.state_view),
             *self.page_paths(),
         ]
@@ -168,6 +170,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             "documents_closed": True,
             "max_characters": settings.ECHO_MAX_CHARACTERS,
             "leaving_ends_it": row.participant_left_timeout == 0,
+            "may_adopt": not row.made_here and row.is_active and may(request.user, "manager"),
         }
 
     def state_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -254,6 +257,11 @@ class ConversationAdmin(  # a PagePart a concern, one a line
     def sync(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Ask Tavus how this one stands. Costs nothing."""
         return self._do(request, object_id, mirroring.sync_conversation, lambda row: "It is as Tavus has it now.")
+
+    @button("manager", "adopt a conversation")
+    def make_ours(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """It was created elsewhere. Costs nothing: it runs, and costs, already."""
+        return self._do(request, object_id, adopt_stranger, lambda row: "It is yours now: join it, or end it.")
 
     def _do(
         self, request: HttpRequest, object_id: str, service: Any, done: Callable[[Conversation], str] | None = None

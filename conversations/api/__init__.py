@@ -29,6 +29,7 @@ urlpatterns = [
     path(f"{ONE}join/", conversations.Join.as_view()),
     path(f"{ONE}leave/", conversations.Leave.as_view()),
     path(f"{ONE}end/", conversations.End.as_view()),
+    path(f"{ONE}adopt/", conversations.Adopt.as_view()),
     path(f"{ONE}sync/", conversations.ConversationSync.as_view()),
     path(f"{ONE}interrupt/", echoes.Interrupt.as_view()),
     path(f"{ONE}interactions/", echoes.Interactions.as_view()),

@@ -13,10 +13,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conversations.models import Conversation, RoomState
+from conversations.models import Conversation, RoomState, SlotRequest
 from conversations.preflight import before_creating
 from conversations.serializers import ConversationRequest, ConversationSerializer, PreflightSerializer
 from conversations.services import mirroring, rooms
+from conversations.services.orphans import adopt_stranger
+from conversations.slots.api import SlotRequestSerializer
+from conversations.slots.queueing import wait_for_slot
 from echoadmin.accounts.permissions import Manager, Operator
 from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.paging import Pages
@@ -88,17 +91,20 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
 
     @extend_schema(
         request=ConversationRequest,
-        responses={201: ConversationSerializer, 200: PreflightSerializer},
-        parameters=[OpenApiParameter("dry_run", bool, description="Only say what would fail; see `checks`.")],
+        responses={201: ConversationSerializer, 200: PreflightSerializer, 202: SlotRequestSerializer},
+        parameters=[
+            OpenApiParameter("dry_run", bool, description="Only say what would fail; see `checks`."),
+            OpenApiParameter("when_free", bool, description="Create it when a slot is free: see `slots/requests/`."),
+        ],
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Creates it, in either vocabulary; `join: true` joins its room at once. With `dry_run=true` nothing is made
-        and nothing is paid: the answer is what would fail, and with `test_mode: true` also Tavus's own judgement.
+        and nothing is paid: the answer is what would fail, and with `test_mode: true` also Tavus's own judgement. With
+        `when_free=true` the answer (202) is a request that waits for a slot, for SLOT_WAIT_HOURS at most.
         """
-        asked = request.query_params.get("dry_run", "").lower()
-        if asked not in ("", "0", "false", "1", "true"):
-            raise ValidationError({"dry_run": ["Is true or false."]})
-        return self._looked(request) if asked in ("1", "true") else self._made(request)
+        if _asked(request, "dry_run"):
+            return self._looked(request)
+        return self._awaited(request) if _asked(request, "when_free") else self._made(request)
 
     def _looked(self, request: Request) -> Response:
         """A look keeps no Idempotency-Key: the key is for what it may lead to."""
@@ -113,8 +119,16 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
         mirroring.create_conversation(actor=self.actor(), body=body, join=join, public_id=ref)
         return Response(_shown(ref), status=201)
 
+    @idempotent(lambda: new_public_id("sl"))
+    def _awaited(self, request: Request, ref: str) -> Response:
+        body, join = _read(request)
+        row = wait_for_slot(actor=self.actor(), body=body, join=join, public_id=ref)
+        return Response(SlotRequestSerializer(row).data, status=202)
+
     def answer_for(self, ref: str) -> Response | None:
-        """The conversation that a repeated request made."""
+        """The conversation, or the request for a slot, that a repeated request made."""
+        if waits := SlotRequest.objects.filter(public_id=ref).first():
+            return Response(SlotRequestSerializer(waits).data, status=202)
         there = Conversation.objects.filter(public_id=ref).exists()
         return Response(_shown(ref), status=201) if there else None
 
@@ -191,6 +205,18 @@ class End(_Action):
 
 
 @extend_schema(tags=TAG, request=None, responses=ConversationSerializer)
+class Adopt(_Action):
+    """Makes a conversation that was created elsewhere this console's own."""
+
+    roles = {"POST": Manager}
+
+    def post(self, request: Request, any_id: str) -> Response:
+        """Who asks is its creator from here on. 409 for one that is ours already, or does not run."""
+        conversation = adopt_stranger(actor=self.actor(), conversation=one(any_id))
+        return self.done(conversation.public_id)
+
+
+@extend_schema(tags=TAG, request=None, responses=ConversationSerializer)
 class ConversationSync(_Action):
     """Reads one anew from Tavus."""
 
@@ -222,6 +248,13 @@ class ConversationsSync(View):
         if status not in (None, "active"):
             raise ValidationError({"status": ["Is active, or left out for all."]})
         return Response(mirroring.sync_conversations(actor=self.actor(), status=status).facts())
+
+
+def _asked(request: Request, name: str) -> bool:
+    asked = request.query_params.get(name, "").lower()
+    if asked not in ("", "0", "false", "1", "true"):
+        raise ValidationError({name: ["Is true or false."]})
+    return asked in ("1", "true")
 
 
 def _read(request: Request) -> tuple[dict[str, Any], bool]:

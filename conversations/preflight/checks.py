@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 
-from conversations.models import Conversation, Worker
+from conversations.models import Worker
+from conversations.slots.standing import slots
 from echoadmin.read_only import address
 from personas.models import Persona
 
@@ -90,11 +90,11 @@ def worker_check() -> Check:
 
 def slot_check() -> Check:
     """Whether Tavus would let another one run, as far as is known here."""
-    taken = Conversation.objects.filter(status="active", state="live", test_mode=False).count()
-    where = reverse("admin:conversations_conversation_changelist") + "?status__exact=active"
-    slots = settings.CONVERSATION_SLOTS
-    if slots is None:
+    standing, where = slots(), reverse("admin:conversations_slotrequest_slots")
+    taken, limit = standing.taken, standing.limit
+    if limit is None:
         return odd("slot", f"{taken} run now; how many may is not known here.", "Set CONVERSATION_SLOTS.", where)
-    if taken >= slots:
-        return wrong("slot", f"All {slots} slots are taken.", "End a conversation that is not needed any more.", where)
-    return good("slot", f"A slot is free: {taken} of {slots} are taken.", where)
+    if taken >= limit:
+        way_out = "End a conversation that is not needed any more, or wait for the next slot."
+        return wrong("slot", f"All {limit} slots are taken.", way_out, where)
+    return good("slot", f"A slot is free: {taken} of {limit} are taken.", where)

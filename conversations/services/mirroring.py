@@ -18,6 +18,7 @@ from conversations.money.budgets import BudgetReached, check_room
 from conversations.refusals import Refusal
 from conversations.services import bodies, rooms
 from conversations.services.mirrored import CONVERSATION
+from conversations.slots.standing import learn
 from echoadmin.actors import Actor
 from echoadmin.log.writer import append
 from echoadmin.mirror.creating import create
@@ -26,7 +27,7 @@ from echoadmin.mirror.looking import known_upstream_id, look, mark_gone
 from echoadmin.mirror.models import MirrorState, new_public_id
 from echoadmin.mirror.resolving import ABOUT_THEN, adopt, give_up, pending, resolve
 from echoadmin.mirror.syncing import SyncResult, look_at_missing, sync_list
-from echoadmin.tavus.errors import Conflict, InvalidRequest, NotFound, TavusError
+from echoadmin.tavus.errors import ConcurrencyReached, Conflict, InvalidRequest, NotFound, TavusError
 from echoadmin.tavus.wire import redact, storable
 from echoadmin.upstream import calling, client
 from personas.models import Persona, Replica
@@ -71,6 +72,10 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
         facts = {"budget": refusal.standing.budget.public_id, "message": refusal.message}
         append([account_entry("budget.refused", actor, facts, is_error=True)])
         raise
+    except ConcurrencyReached:
+        learn(refused=True)
+        raise
+    learn(refused=False)
     if join and row.is_active:
         _join(row, actor)
     return row

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from echoadmin.accounts.models import ApiKey
-from echoadmin.accounts.roles import is_reviewed, role_of, role_within
+from echoadmin.accounts.roles import is_reviewed, may, role_of, role_within
 from echoadmin.actors import Actor
 
 
@@ -48,6 +48,18 @@ def reviewed_now(user_id: int | None, api_key_ref: str | None) -> bool:
     database."""
     user = get_user_model().objects.filter(pk=user_id).first() if user_id is not None else None
     return is_reviewed(user) or ApiKey.objects.filter(prefix=api_key_ref or "", reviewed=True).exists()
+
+
+def still_may(actor: Actor, wanted: str) -> bool:
+    """Whether who asked for something that is done later may do what role `wanted` may by then: their own role, and
+    their key, as they are now. What no user asked for (a command, the console itself) may. Asks the database."""
+    if actor.user_id is None:
+        return True
+    user = get_user_model().objects.filter(pk=actor.user_id).first()
+    if actor.api_key_ref is None:
+        return may(user, wanted)
+    key = ApiKey.objects.filter(prefix=actor.api_key_ref, user=actor.user_id).first()
+    return key is not None and key.state == "active" and may(user, wanted, key.scopes)
 
 
 def client_address(request: HttpRequest) -> str:

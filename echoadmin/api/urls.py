@@ -16,6 +16,7 @@ V1: list[URLPattern | URLResolver] = [
     path("", include("personas.api")),
     path("", include("conversations.api")),
     path("", include("conversations.money.api")),
+    path("", include("conversations.slots.api")),
     path("", include("echoadmin.api.runs")),
     path("", include("echoadmin.alerts.api")),
     path("", include("echoadmin.deliveries.api")),

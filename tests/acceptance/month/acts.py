@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from tests.acceptance.month.world import World
+from tests.killed_console import doomed_console
 from tests.waiting import until
 
 BODY = {"replica_id": "re8e740a42", "persona_id": "pipecat0"}
@@ -92,18 +88,8 @@ class Acts:
     def _killed(self) -> None:
         """The console dies (kill -9) after the create has left, and before its answer."""
         fault = self.world.twin.fault("delay", method="POST", path="/v2/conversations", seconds=20)
-        given = {
-            "body": {**BODY, "properties": PATIENT},
-            "settings": {name: getattr(settings, name) for name in ("TAVUS_API_URL", "TAVUS_API_KEY", "PUBLIC_URL")},
-        }
-        script = Path(__file__).with_name("killed_create.py")
-        command = [sys.executable, str(script), str(connection.settings_dict["NAME"]), json.dumps(given)]
-        console = subprocess.Popen(command, cwd=script.parents[3], stdin=subprocess.DEVNULL)
-        try:
+        with doomed_console(str(connection.settings_dict["NAME"]), {**BODY, "properties": PATIENT}):
             until(lambda: self._is_used(fault), "the create reaches Tavus", 60)
-        finally:
-            console.kill()
-            console.wait(10)
 
     def _is_used(self, fault: str) -> bool:
         return fault not in [one["id"] for one in self.world.twin.get("/twin/faults")]
