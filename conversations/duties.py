@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from time import monotonic
 
 from conversations import gaps
+from conversations.changes.telling import tell_changes
 from conversations.money.settling import settle_all
 from conversations.money.watching import watch_budgets
 from conversations.services import mirroring
 from conversations.services.orphans import guard
 from conversations.slots.creating import serve_queue
+from conversations.webhooks import processing
 from echoadmin.actors import SYSTEM
 from echoadmin.duties import duty
 from echoadmin.log.heads import safe_head
@@ -59,6 +62,29 @@ def _settle_costs() -> str | None:
 def _watch_budgets() -> str | None:
     told = watch_budgets(actor=SYSTEM)
     return "; ".join(f"{one.budget.name} is {one.state}" for one in told) or None
+
+
+@duty("tell_changes", every=timedelta(seconds=1))
+def _tell_changes() -> str | None:
+    until = monotonic() + 3.0  # so that the other duties get their turns
+    told = 0
+    while count := tell_changes():
+        told += count
+        if monotonic() > until:
+            break
+    return f"{told} told" if told else None
+
+
+@duty("process_webhooks", every=timedelta(seconds=2))
+def _process_webhooks() -> str | None:
+    processed = processing.process_due(seconds=5.0)
+    return f"{processed} processed" if processed else None
+
+
+@duty("forget_webhooks", every=timedelta(hours=1))
+def _forget_webhooks() -> str | None:
+    forgotten = processing.forget_old()
+    return f"{forgotten} forgotten" if forgotten else None
 
 
 @duty("find_gaps", every=timedelta(seconds=10), at_rest=True)

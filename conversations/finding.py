@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Max, Q
 from django.urls import reverse
 
-from conversations.models import Conversation, Echo, SavedLine, Script, Worker
+from conversations.models import Conversation, Echo, SavedLine, Script, WebhookReceived, Worker
 from conversations.money.words import price_words
 from echoadmin.accounts.roles import may
 from echoadmin.form_tokens import new_token
@@ -19,7 +19,7 @@ from echoadmin.palette import MOST, Asked, Hit, by_ids, finds, offers, page_of, 
 
 NEWEST = 20_000  # echoes among which an id that no index leads to is looked for
 SHORTEST = 2  # letters of a name
-PREPARED: dict[str, Any] = {"ln": SavedLine, "sc": Script}
+PREPARED: dict[str, Any] = {"ln": SavedLine, "sc": Script, "wh": WebhookReceived}
 
 
 @finds()
@@ -63,7 +63,7 @@ def workers(asked: Asked) -> Iterator[Hit]:
 @finds()
 def prepared(asked: Asked) -> Iterator[Hit]:
     """Saved lines and scripts, by id; what is another's own is nobody else's."""
-    given = re.fullmatch(r"(ln|sc)_\w+", asked.text)
+    given = re.fullmatch(r"(ln|sc|wh)_\w+", asked.text)
     if given is None:
         return
     found = PREPARED[given[1]].objects.filter(public_id=asked.text)

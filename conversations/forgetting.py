@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conversations.models import Echo, Interaction, SavedLine
+from conversations.models import Echo, Interaction, SavedLine, WebhookReceived
 from conversations.models.echo import FINAL_STATES, EchoState, InteractionState
 from echoadmin.log.keeping.followers import on_erase
 from echoadmin.log.keeping.samples import on_drop
@@ -19,6 +19,7 @@ def forget_words(of: str, value: str, echo_ids: Sequence[int]) -> None:
         Echo.objects.filter(conversation__public_id=value, state__in=FINAL_STATES).exclude(text="").update(text="")
         waiting = (InteractionState.QUEUED, InteractionState.SENDING)
         Interaction.objects.filter(conversation__public_id=value).exclude(state__in=waiting).update(message={})
+        WebhookReceived.objects.filter(conversation__public_id=value).update(body={})
 
 
 def needed_clips(clips: Sequence[int]) -> set[int]:

@@ -79,6 +79,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Alerts", "notifications", "alerts_alert_changelist"),
             _item("Rules", "rule", "alerts_rule_changelist"),
+            _item("Webhooks in", "move_to_inbox", "conversations_webhookreceived_changelist"),
             _item("Subscriptions", "webhook", "deliveries_subscription_changelist"),
             _item("Deliveries", "outbox", "deliveries_delivery_changelist"),
         ],

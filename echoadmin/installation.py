@@ -1,4 +1,4 @@
-"""What this installation is: the mode its database belongs to, its webhook secret, and which consoles are running."""
+"""What this installation is: the mode its database belongs to, its webhook secrets, and which consoles are running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ class Installation(models.Model):
     """One row: stamped at the first start. A database belongs to one mode for good."""
 
     mode = models.CharField(max_length=16)
-    webhook_secret = models.CharField(max_length=64)
+    webhook_secret = models.CharField(max_length=64)  # of the address that new conversations report to
+    webhook_secret_since = models.DateTimeField(null=True, blank=True)  # NULL: from the beginning
+    database_key = models.CharField(max_length=64, default="", db_default="")  # tells this database from another's
     created_at = models.DateTimeField(auto_now_add=True)
     at_rest_since = models.DateTimeField(null=True, blank=True)  # restored from a backup, and not woken yet
 
@@ -52,7 +54,7 @@ def refuse_other_mode(mode: str) -> None:
 def stamp(mode: str) -> Installation:
     """The installation's one row, made at the first call; raises WrongMode."""
     row, _ = Installation.objects.get_or_create(
-        id=1, defaults={"mode": mode, "webhook_secret": secrets.token_urlsafe(32)}
+        id=1, defaults={"mode": mode, "webhook_secret": new_webhook_secret(), "database_key": secrets.token_urlsafe(32)}
     )
     if row.mode != mode:
         refuse_other_mode(mode)
@@ -67,6 +69,30 @@ def is_at_rest() -> bool:
 def wake() -> bool:
     """From now on it does all its duties; False when it was awake."""
     return bool(Installation.objects.filter(at_rest_since__isnull=False).update(at_rest_since=None))
+
+
+def new_webhook_secret() -> str:
+    """43 characters that fit a URL, of 32 random bytes."""
+    return secrets.token_urlsafe(32)
+
+
+class OldWebhookSecret(models.Model):
+    """A webhook secret that was replaced, as its hash. It counts for a while: conversations that were made with it go
+    on reporting to its address. `until_ended`: as long as one of those lasts."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    made_at = models.DateTimeField()
+    retired_at = models.DateTimeField()
+    honoured_until = models.DateTimeField()
+    until_ended = models.BooleanField(default=True)
+    uses = models.BigIntegerField(default=0)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"webhook secret until {self.retired_at:%Y-%m-%d %H:%M}"
 
 
 class Console(models.Model):

@@ -117,7 +117,10 @@ BACKUP_PASSPHRASE = env.secret("ECHOADMIN_BACKUP_PASSPHRASE")  # seals the keys 
 
 STREAM_STALL = env.number("STREAM_STALL", 60, 0.1, 3600)  # seconds that a reader of an export may take nothing
 DELIVER_TO_PRIVATE_ADDRESSES = env.flag("DELIVER_TO_PRIVATE_ADDRESSES")  # whether webhooks out may stay in this network
+DELIVERY_DEAD_DAYS = env.number("DELIVERY_DEAD_DAYS", 3, 0, 365)  # an address that took nothing for so long is dead
 DELIVERY_DAYS = env.number("DELIVERY_DAYS", 30, 0.01, 3650)  # for how long deliveries that have ended are kept
+WEBHOOK_DAYS = env.number("WEBHOOK_DAYS", 30, 0.01, 3650)  # for how long webhooks in are kept beside their entries
+WEBHOOK_SECRET_OVERLAP = env.number("WEBHOOK_SECRET_OVERLAP", 24, 0, 8760)  # hours that a replaced secret counts
 RUN_FILE_DAYS = env.number("RUN_FILE_DAYS", 7, 0.01, 3650)  # for how long the files of runs are kept
 
 # --- the API: requests of one key, or of one signed-in user, in a window of so many seconds; 0: no limit --------------

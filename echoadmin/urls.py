@@ -8,7 +8,7 @@ from django.urls import include, path
 
 import conversations.metrics  # noqa: F401 - makes its gauges known
 from conversations.quickstart import SendAudioMessage
-from conversations.webhooks import receive
+from conversations.webhooks.receiving import receive
 from echoadmin.metrics import Metrics
 
 urlpatterns = [

@@ -6,6 +6,7 @@ from conversations.admin.lines import SavedLineAdmin
 from conversations.admin.outbox import EchoAdmin, InteractionAdmin
 from conversations.admin.rooms import RoomAdmin
 from conversations.admin.scripts import ScriptAdmin
+from conversations.admin.webhooks import WebhookReceivedAdmin
 from conversations.admin.workers import WorkerAdmin
 from conversations.money.admin import BudgetAdmin, PriceAdmin
 from conversations.slots.admin import SlotRequestAdmin
@@ -21,5 +22,6 @@ __all__ = [
     "SavedLineAdmin",
     "ScriptAdmin",
     "SlotRequestAdmin",
+    "WebhookReceivedAdmin",
     "WorkerAdmin",
 ]

@@ -16,6 +16,7 @@ from conversations.api import (
     scripts,
     stopping,
     streamed,
+    webhooks,
     workers,
 )
 
@@ -55,6 +56,11 @@ urlpatterns = [
     path("scripts/clips/", scripts.ScriptClips.as_view()),
     path("scripts/<str:script_id>/", scripts.ScriptOne.as_view()),
     path("scripts/<str:script_id>/run/", scripts.ScriptRun.as_view()),
+    path("webhooks/", webhooks.WebhookList.as_view()),
+    path("webhooks/secret/", webhooks.WebhookSecret.as_view()),
+    path("webhooks/secret/rotate/", webhooks.WebhookSecretRotate.as_view()),
+    path("webhooks/<str:webhook_id>/", webhooks.WebhookOne.as_view()),
+    path("webhooks/<str:webhook_id>/process/", webhooks.WebhookProcess.as_view()),
     path("workers/", workers.WorkerList.as_view()),
     path("workers/<str:name>/", workers.WorkerOne.as_view()),
     path("workers/<str:name>/drain/", workers.WorkerDrain.as_view()),

@@ -14,6 +14,7 @@ from conversations.money.budgets import standings
 from echoadmin.accounts.roles import may
 from echoadmin.alerts.models import Alert
 from echoadmin.alerts.words import found_words
+from echoadmin.deliveries.models import Subscription
 from echoadmin.duties import Duty
 from echoadmin.installation import is_at_rest
 from echoadmin.read_only import address
@@ -40,6 +41,7 @@ def what_needs_somebody(user: Any, workers: dict[str, Any]) -> list[Need]:
         *_orphans(),
         *_budgets(),
         *_alerts(),
+        *_switched_off(),
         *_failed_duties(),
     ]
     for need in found:
@@ -167,6 +169,17 @@ def _alerts() -> list[Need]:
         seen = _button("Acknowledge", "operator", reverse("admin:alerts_alert_acknowledge", args=[row.public_id]))
         what = f"Alert: {row.rule_name}"
         found.append(_need(f"alert-{row.public_id}", what, found_words(row), address(row), "open", seen))
+    return found
+
+
+def _switched_off() -> list[Need]:
+    """Subscriptions that the console gave up on."""
+    rows = Subscription.objects.filter(enabled=False).exclude(disabled_reason="").order_by("-id")[:SHOWN]
+    found = []
+    for row in rows:
+        on = _button("Switch on", "manager", reverse("admin:deliveries_subscription_enable", args=[row.public_id]))
+        what = f"Webhooks out were switched off. {row.disabled_reason}"
+        found.append(_need(f"subscription-{row.public_id}", what, row.url[:60], address(row), "failed", on))
     return found
 
 

@@ -1,6 +1,7 @@
 """Conversations, rooms and workers, echoes and interactions, saved lines and scripts; prices, budgets and slots."""
 
 from conversations.models.budget import Budget, Period, Scope
+from conversations.models.change import StateChange
 from conversations.models.conversation import Conversation
 from conversations.models.echo import Echo, EchoState, Interaction, InteractionState
 from conversations.models.gap import Gap, GapKind, GapScan
@@ -9,6 +10,7 @@ from conversations.models.price import Price
 from conversations.models.room import Room, RoomState, Wanted, Worker
 from conversations.models.script import Script
 from conversations.models.slot import RequestState, SlotLimit, SlotRequest
+from conversations.models.webhook import WebhookReceived, WebhookState
 
 __all__ = [
     "Budget",
@@ -30,6 +32,9 @@ __all__ = [
     "Script",
     "SlotLimit",
     "SlotRequest",
+    "StateChange",
     "Wanted",
+    "WebhookReceived",
+    "WebhookState",
     "Worker",
 ]

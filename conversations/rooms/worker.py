@@ -113,7 +113,7 @@ def _register(name: str, capacity: int) -> tuple[Worker, Folder]:
 
 def _spool_folder(owner: str, installation: Installation) -> Folder:
     """In the data folder, which workers of other installations may share: theirs are not for this database."""
-    belongs = sha256(f"{installation.mode} {installation.webhook_secret}".encode()).hexdigest()[:16]
+    belongs = sha256(f"{installation.mode} {installation.database_key}".encode()).hexdigest()[:16]
     return Folder(settings.DATA / "spool", owner, belongs, int(settings.LOG_SPOOL_MB * 2**20))
 
 

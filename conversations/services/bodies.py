@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from django.conf import settings
 
 from conversations.models import Conversation
-from echoadmin.installation import stamp
+from conversations.webhooks import secrets
 from echoadmin.mirror.kinds import Payload
 from echoadmin.tavus.errors import InvalidRequest
 from echoadmin.tavus.wire import to_wire
@@ -54,12 +54,15 @@ def with_defaults(asked: Payload, public_id: str) -> Payload:
 
 def webhook_url(public_id: str) -> str:
     """Where upstream reports to this console about one conversation; the address holds the installation's secret."""
-    return f"{_webhook_base()}?{urlencode({'ref': public_id})}"
+    return f"{secrets.base_url()}?{urlencode({'ref': public_id})}"
 
 
 def is_our_webhook(url: Any) -> bool:
-    """Whether a `callback_url` leads to this console."""
-    return bool(settings.PUBLIC_URL) and isinstance(url, str) and url.startswith(_webhook_base())
+    """Whether a `callback_url` leads to this console, with a secret of today or of before."""
+    if not settings.PUBLIC_URL or not isinstance(url, str):
+        return False
+    before, _, after = url.partition("/webhooks/tavus/")
+    return before == settings.PUBLIC_URL and "/" in after and secrets.is_ours(after.partition("/")[0])
 
 
 def reference_in(payload: Payload) -> str:
@@ -69,10 +72,6 @@ def reference_in(payload: Payload) -> str:
         return parse_qs(urlsplit(url).query).get("ref", [""])[0] if isinstance(url, str) else ""
     except ValueError:
         return ""
-
-
-def _webhook_base() -> str:
-    return f"{settings.PUBLIC_URL}/webhooks/tavus/{stamp(settings.MODE).webhook_secret}/"
 
 
 def warnings_about(asked: Payload, persona: Persona | None, *, join: bool) -> list[str]:

@@ -104,7 +104,7 @@ def _alert(rule: Rule, conversation: str, rows: list[Entry]) -> bool:
         last_at=max(row.at for row in counted),
         event_type=counted[0].event_type,
     )
-    publish(RAISED, told(alert), ref=alert.public_id)
+    publish(RAISED, told(alert), ref=alert.public_id, conversation=alert.conversation_ref)
     return True
 
 

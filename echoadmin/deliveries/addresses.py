@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 
 PORTS = {"http": 80, "https": 443}
-_EMBEDDING = ip_network("64:ff9b::/96")  # IPv4 in IPv6, by a translator
+# IPv4 in IPv6: by a translator (RFC 6052, RFC 8215), and as it was once written (RFC 4291, 2.5.5.1).
+_EMBEDDING = [ip_network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")]
 
 
 class BadAddress(ValueError):
@@ -73,9 +74,9 @@ def is_public(address: str) -> bool:
     """Whether an address is one of the internet's, however it is written."""
     found: IPv4Address | IPv6Address = ip_address(address.split("%")[0])
     if isinstance(found, IPv6Address):
-        if found in _EMBEDDING:
+        if found.is_site_local or any(found in network for network in _EMBEDDING):
             return False
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
         if inner is not None:
             found = inner
-    return found.is_global and not found.is_multicast
+    return found.is_global and not found.is_multicast and not found.is_reserved

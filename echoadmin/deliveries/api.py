@@ -19,12 +19,13 @@ from echoadmin.api.problems import refused
 from echoadmin.api.shaping import Reference
 from echoadmin.api.views import View
 from echoadmin.deliveries import subscribing
+from echoadmin.deliveries.checking import CHECKS
 from echoadmin.deliveries.models import Delivery, Subscription
 from echoadmin.idempotency import idempotent
 from echoadmin.public_ids import new_public_id
 
 TAG = ["webhooks out"]
-CHANGEABLE = ("url", "event_types", "description", "enabled")
+CHANGEABLE = tuple(CHECKS)
 
 
 class SubscriptionSerializer(serializers.Serializer[Any]):
@@ -32,9 +33,14 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField(source="public_id")
     url = serializers.CharField()
-    event_types = serializers.ListField(child=serializers.CharField(), help_text="None: all of them.")
+    event_types = serializers.ListField(
+        child=serializers.CharField(), help_text="`echo.*` is all that begin so. None: all of them."
+    )
+    conversation = serializers.CharField(source="conversation_ref", help_text="Only what is of this one; our id.")
+    persona = serializers.CharField(source="persona_ref", help_text="Only what is of its conversations; our id.")
     description = serializers.CharField()
     enabled = serializers.BooleanField()
+    failing_since = serializers.DateTimeField(allow_null=True, help_text="Nothing has arrived from then on.")
     disabled_reason = serializers.CharField(help_text="Why the console switched it off.")
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -51,6 +57,8 @@ class SubscriptionRequest(serializers.Serializer[Any]):
 
     url = serializers.CharField()
     event_types = serializers.ListField(child=serializers.CharField(), required=False)
+    conversation = serializers.CharField(required=False, help_text="cv_…; empty: of all.")
+    persona = serializers.CharField(required=False, help_text="pe_…; empty: of all.")
     description = serializers.CharField(required=False)
     enabled = serializers.BooleanField(required=False)
 
@@ -70,6 +78,22 @@ class DeliverySerializer(serializers.Serializer[Any]):
     body = serializers.CharField(help_text="As sent.")
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class AgainRequest(serializers.Serializer[Any]):
+    """Which deliveries: by their ids, or by what they have in common. Those that have arrived are left alone."""
+
+    ids = serializers.ListField(child=serializers.CharField(), required=False)
+    subscription = serializers.CharField(required=False)
+    event_type = serializers.CharField(required=False)
+    ref = serializers.CharField(required=False)
+    state = serializers.CharField(required=False, help_text="failed unless given, or waiting.")
+
+
+class AgainSerializer(serializers.Serializer[Any]):
+    """How many begin anew."""
+
+    count = serializers.IntegerField()
 
 
 class DeliveryFilter(filters.FilterSet):
@@ -102,9 +126,7 @@ class SubscriptionList(View, generics.ListAPIView[Subscription]):
         if "url" not in wanted:
             raise ValidationError({"url": ["Is missing."]})
         wanted.pop("enabled", None)
-        row, secret = subscribing.subscribe(
-            actor=self.actor(), public_id=ref, **{"event_types": [], "description": "", **wanted}
-        )
+        row, secret = subscribing.subscribe(actor=self.actor(), public_id=ref, **wanted)
         return Response({**SubscriptionSerializer(row).data, "secret": secret}, status=201)
 
     def answer_for(self, ref: str) -> Response | None:
@@ -203,6 +225,39 @@ class DeliveryAgain(View):
         return Response(DeliverySerializer(delivery(delivery_id)).data, status=202)
 
 
+@extend_schema(tags=TAG, request=AgainRequest, responses={202: AgainSerializer})
+class DeliveriesAgain(View):
+    """Tries several again, now: `ids`, or those of a subscription, an event type, a state."""
+
+    roles = {"POST": Manager}
+
+    def post(self, request: Request) -> Response:
+        """How many begin anew: 10,000 at most, the oldest first. Ask again while it is that many."""
+        count = subscribing.again_many(actor=self.actor(), deliveries=chosen(request))
+        return Response({"count": count}, status=202)
+
+
+def chosen(request: Request) -> QuerySet[Delivery]:
+    """The deliveries that a body names. Raises ValidationError."""
+    given = dict(request.data)
+    if strangers := sorted(set(given) - set(AgainRequest().fields)):
+        raise ValidationError({strangers[0]: [f"Choose by {', '.join(AgainRequest().fields)}."]})
+    if not given:
+        raise ValidationError({"ids": ["Say which: by their ids, or by subscription, event_type, ref or state."]})
+    ids = given.pop("ids", None)
+    if ids is not None and not (isinstance(ids, list) and len(ids) <= 1_000 and all(isinstance(i, str) for i in ids)):
+        raise ValidationError({"ids": ["Is a list of at most 1,000 ids of deliveries."]})
+    if strange := [name for name, value in given.items() if not isinstance(value, str) or "\0" in value]:
+        raise ValidationError({strange[0]: ["Is a text."]})
+    if ids is None:
+        given = {"state": "failed", **given}
+    found = DeliveryFilter(given, queryset=Delivery.objects.all())
+    if not found.is_valid():
+        raise ValidationError({name: [str(word) for word in words] for name, words in found.errors.items()})
+    rows: QuerySet[Delivery] = found.qs
+    return rows if ids is None else rows.filter(public_id__in=[one.replace("\0", "") for one in ids])
+
+
 def subscription(public_id: str) -> Subscription:
     """Raises NotFound."""
     row = Subscription.objects.filter(public_id=public_id[:32]).first()
@@ -232,6 +287,7 @@ urlpatterns = [
     path("subscriptions/<str:subscription_id>/ping/", SubscriptionPing.as_view()),
     path("subscriptions/<str:subscription_id>/rotate/", SubscriptionRotate.as_view()),
     path("deliveries/", DeliveryList.as_view()),
+    path("deliveries/again/", DeliveriesAgain.as_view()),
     path("deliveries/<str:delivery_id>/", DeliveryOne.as_view()),
     path("deliveries/<str:delivery_id>/again/", DeliveryAgain.as_view()),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from echoadmin.deliveries.publishing import EVENT_TYPES
+from echoadmin.deliveries.publishing import EVENT_TYPES, families
 from echoadmin.service_forms import ServiceForm
 
 
@@ -27,6 +27,16 @@ class SubscriptionForm(ServiceForm):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="None ticked: all of them, those that come with later versions too.",
     )
+    conversation = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "cv_…"}),
+        help_text="Only what is of this conversation, by this console’s own id. Empty: of all.",
+    )
+    persona = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "pe_…"}),
+        help_text="Only what is of this persona’s conversations. Empty: of all.",
+    )
     description = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
@@ -37,4 +47,5 @@ class SubscriptionForm(ServiceForm):
         super().__init__(*args, **kwargs)
         field = self.fields["event_types"]
         assert isinstance(field, forms.MultipleChoiceField)
-        field.choices = [(name, f"{name}: {what}") for name, what in sorted(EVENT_TYPES.items())]
+        whole = [(name, f"{name}: all that begin so, later ones too") for name in families()]
+        field.choices = [*whole, *((name, f"{name}: {what}") for name, what in sorted(EVENT_TYPES.items()))]

@@ -16,9 +16,12 @@ class Subscription(models.Model):
     public_id = models.CharField(max_length=32, unique=True, editable=False)
     url = models.CharField(max_length=2000)
     description = models.CharField(max_length=200, blank=True, default="")
-    event_types = models.JSONField(default=list)  # none: all of them
+    event_types = models.JSONField(default=list)  # `echo.*` for all that begin so; none: all of them
+    conversation_ref = models.CharField(max_length=64, blank=True, default="", db_default="")  # of this one alone
+    persona_ref = models.CharField(max_length=64, blank=True, default="", db_default="")  # of its conversations alone
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=300, blank=True, default="")
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)  # nothing has arrived from then on
     sealed_secret = models.TextField(editable=False)
     sealed_old_secret = models.TextField(blank=True, default="", editable=False)
     old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -67,6 +70,7 @@ class Delivery(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["next_try_at"], name="delivery_due", condition=Q(state="waiting")),
+            models.Index(fields=["subscription", "ref", "id"], name="delivery_in_order", condition=Q(state="waiting")),
             models.Index(fields=["subscription", "-id"], name="delivery_subscription"),
         ]
 

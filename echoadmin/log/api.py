@@ -1,4 +1,4 @@
-"""`/api/v1/entries/`, `messages/` and `webhooks/`: the log over REST, and what a conversation's lists are made of."""
+"""`/api/v1/entries/` and `messages/`: the log over REST, and what a conversation's lists are made of."""
 
 from __future__ import annotations
 
@@ -108,14 +108,6 @@ class Messages(Entries):
     kind = Kind.APP_MESSAGE
 
 
-@extend_schema_view(get=extend_schema(operation_id="webhooks_list"))
-@extend_schema(tags=["log"])
-class Webhooks(Entries):
-    """What Tavus reported to this console."""
-
-    kind = Kind.WEBHOOK
-
-
 def stream_page(request: Request, stream: str, kind: str | None, *, audio: bool) -> Response:
     """A conversation's entries with `n` above `?after=`, oldest first; `next` while a page is full."""
     params = request.query_params
@@ -162,5 +154,4 @@ def _with(request: Request, **changed: str) -> str:
 urlpatterns = [
     path("entries/", Entries.as_view()),
     path("messages/", Messages.as_view()),
-    path("webhooks/", Webhooks.as_view()),
 ]

@@ -15,10 +15,10 @@ _keys: list[str] = []
 def database_key() -> str:
     """What tells this database's cursors from another's; empty in a database that no console was started on."""
     if not _keys:
-        secret = Installation.objects.values_list("webhook_secret", flat=True).first()
-        if secret is None:
+        key = Installation.objects.values_list("database_key", flat=True).first()
+        if key is None:
             return ""
-        _keys.append(sha256(secret.encode()).hexdigest()[:16])
+        _keys.append(sha256(key.encode()).hexdigest()[:16])
     return _keys[0]
 
 

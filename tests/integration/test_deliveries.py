@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from echoadmin.actors import Actor
 from echoadmin.deliveries import duties, sending, signing, subscribing
+from echoadmin.deliveries.connection import Connection
 from echoadmin.deliveries.models import Delivery, Subscription
 from echoadmin.deliveries.publishing import event_type, publish
 from echoadmin.log import reader
@@ -47,7 +48,7 @@ def attempted(delivery: Delivery) -> Delivery:
     Delivery.objects.filter(pk=delivery.pk).update(next_try_at=timezone.now())
     delivery.refresh_from_db()
     assert sending.claim(delivery)
-    sending.attempt(delivery)
+    sending.attempt(delivery, Connection())
     delivery.refresh_from_db()
     return delivery
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -19,11 +21,12 @@ from echoadmin.accounts.roles import may
 from echoadmin.deliveries import subscribing
 from echoadmin.deliveries.models import Delivery, DeliveryState, Subscription
 from echoadmin.deliveries.publishing import EVENT_TYPES
-from echoadmin.pages import button, require_role
+from echoadmin.pages import back_to, button, require_role
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, known
 from echoadmin.shown import code, lasting, link, state, when
 
 OFFERED = 100  # subscriptions in the filter
+TICKED = 500  # deliveries that one press sends again
 
 
 class ByType(admin.SimpleListFilter):
@@ -75,12 +78,25 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_help_text = "Its id, or the id of what it is about"
     ordering = ("-id",)
     sortable_by = ()
+    change_list_template = "deliveries/deliveries.html"
     detail_template = "deliveries/delivery.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Without what the list does not show: bodies and attempts are long."""
         rows = super().get_queryset(request).select_related("subscription")
         return rows.defer("body", "tries", "subscription__sealed_secret", "subscription__sealed_old_secret")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """With what may be sent again, for those who may."""
+        return ("shown_tick", *self.list_display) if may(request.user, "manager") else self.list_display
+
+    @display(description="Tick")
+    def shown_tick(self, row: Delivery) -> SafeString | str:
+        """For several at once."""
+        if row.state == DeliveryState.DELIVERED:
+            return ""
+        tick = '<input type="checkbox" class="ea-tick" name="delivery" value="{}" aria-label="{}">'
+        return format_html(tick, row.public_id, f"Tick {row.event_type}, {row.public_id}")
 
     @display(description="State")
     def shown_state(self, row: Delivery) -> SafeString:
@@ -135,7 +151,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def custom_paths(self) -> list[Any]:
         one = "<str:object_id>/change/"
-        return [(one + "state/", "state", self.state_view), (one + "again/", "again", self.again)]
+        return [
+            ("again/", "again_ticked", self.again_ticked),
+            (one + "state/", "state", self.state_view),
+            (one + "again/", "again", self.again),
+        ]
 
     def state_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
         """Where it is, as JSON, for the page's own script."""
@@ -152,6 +172,22 @@ class DeliveryAdmin(ReadOnlyAdmin):
         elif not row.subscription.enabled:
             messages.warning(request, "Its subscription is off. It is sent once that is switched on.")
         return redirect(address(row))
+
+    @button("manager", "send deliveries again")
+    def again_ticked(self, request: HttpRequest) -> HttpResponseBase:
+        """Several at once."""
+        ticked = [one.replace("\0", "") for one in request.POST.getlist("delivery")[:TICKED]]
+        rows = Delivery.objects.filter(public_id__in=ticked)
+        count = subscribing.again_many(actor=actor(request), deliveries=rows)
+        if ticked:
+            messages.success(request, f"{count:,} deliver{'y is' if count == 1 else 'ies are'} sent again.")
+        else:
+            messages.info(request, "None was ticked.")
+        return back_to(request, reverse("admin:deliveries_delivery_changelist"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        own = {"may_send": may(request.user, "manager"), "here": request.get_full_path()}
+        return super().changelist_view(request, own | (extra_context or {}))
 
 
 def _shown_try(told: dict[str, Any]) -> dict[str, Any]:

@@ -16,15 +16,16 @@ from unfold.decorators import display
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
 from echoadmin.deliveries import subscribing
+from echoadmin.deliveries.checking import COLUMNS
 from echoadmin.deliveries.forms import SubscriptionForm
-from echoadmin.deliveries.models import Subscription
+from echoadmin.deliveries.models import DeliveryState, Subscription
 from echoadmin.pages import button, draw, require_role
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, known
 from echoadmin.service_forms import form_page
 from echoadmin.shown import code, state, when
 
 LATEST = 10  # deliveries on a subscription's page
-FIELDS = ("url", "event_types", "description")
+FIELDS = ("url", "event_types", "conversation", "persona", "description")
 
 
 @admin.register(Subscription)
@@ -73,7 +74,10 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             ("Why it is off", row.disabled_reason),
             ("URL", code(row.url)),
             ("Event types", self.shown_types(row)),
+            ("Of conversation", code(row.conversation_ref) if row.conversation_ref else ""),
+            ("Of persona", code(row.persona_ref) if row.persona_ref else ""),
             ("Description", row.description),
+            ("Nothing has arrived since", when(row.failing_since)),
             ("Made", when(row.created_at)),
             ("Made by", row.created_by),
             ("Changed", when(row.updated_at)),
@@ -87,6 +91,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         deliveries = reverse("admin:deliveries_delivery_changelist")
         return {
             "may_change": may(request.user, "manager"),
+            "has_failed": row.deliveries.filter(state=DeliveryState.FAILED).exists(),
             "latest": [(address(one), one.event_type, state(one.state), when(one.created_at)) for one in latest],
             "deliveries": f"{deliveries}?{urlencode({'subscription': row.public_id})}",
         }
@@ -99,6 +104,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             (one + "disable/", "disable", self.disable),
             (one + "ping/", "ping", self.ping),
             (one + "rotate/", "rotate", self.rotate),
+            (one + "again/", "again", self.again),
             (one + "delete/", "take_away", self.take_away),
         ]
 
@@ -117,7 +123,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         """Another URL, other event types, another description."""
         require_role(request, "manager", "change a subscription")
         row = self.find(request, object_id)
-        before = {name: getattr(row, name) for name in FIELDS}
+        before = {name: getattr(row, COLUMNS.get(name, name)) for name in FIELDS}
         form = SubscriptionForm(request.POST if request.method == "POST" else None, initial=before)
         saved = form.obey(lambda given: subscribing.change(actor=actor(request), subscription=row, **given))
         if saved is not None:
@@ -159,6 +165,14 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         row = self.find(request, object_id)
         secret = subscribing.rotate(actor=actor(request), subscription=row)
         return self._secret(request, row, secret, title="New secret", rotated=True)
+
+    @button("manager", "send deliveries again")
+    def again(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """All that has failed."""
+        failed = self.find(request, object_id).deliveries.filter(state=DeliveryState.FAILED)
+        count = subscribing.again_many(actor=actor(request), deliveries=failed)
+        messages.success(request, f"{count:,} failed deliver{'y is' if count == 1 else 'ies are'} sent again.")
+        return redirect(address(self.find(request, object_id)))
 
     @button("manager", "delete a subscription")
     def take_away(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

@@ -87,11 +87,11 @@ def test_a_cursor_of_another_filter_or_order_or_of_no_kind_is_refused() -> None:
 def test_a_cursor_of_another_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursors, "_keys", [])
     append([draft() for _ in range(3)])
-    Installation.objects.create(id=1, mode="sandbox", webhook_secret="this database's")
+    Installation.objects.create(id=1, mode="sandbox", webhook_secret="s", database_key="this database's")
     cursor = page(filtered({}), limit=1).next
     assert page(filtered({}), cursor, limit=1).rows
     monkeypatch.setattr(cursors, "_keys", [])
-    Installation.objects.update(webhook_secret="another's")
+    Installation.objects.update(database_key="another's")
     with pytest.raises(CursorError, match="database"):
         page(filtered({}), cursor, limit=1)
 

@@ -1,4 +1,4 @@
-// The list of alerts: ticks all of them, counts the ticked, and has the button wait for a first one.
+// A list with boxes to tick: ticks all of them, counts the ticked, and has the button wait for a first one.
 
 const form = document.getElementById("changelist-form");
 const bar = document.getElementById("ticked");
@@ -12,7 +12,7 @@ function count(boxes, all, button, words) {
 }
 
 if (bar) {
-  const boxes = [...form.querySelectorAll('input[name="alert"]')];
+  const boxes = [...form.querySelectorAll('input.ea-tick[name]')];
   const all = document.getElementById("tick-all");
   const show = () => count(boxes, all, bar.querySelector("button"), document.getElementById("tick-count"));
   bar.hidden = boxes.length === 0;
