@@ -18,6 +18,7 @@ class Receiver:
     statuses: list[int] = field(default_factory=lambda: [200])
     answer: bytes = b"thanks"
     location: str = ""
+    headers: dict[str, str] = field(default_factory=dict)  # of each answer
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)  # answers wait for it
 
@@ -37,6 +38,8 @@ def receiving() -> Iterator[Receiver]:
             self.send_response(status)
             if told.location:
                 self.send_header("Location", told.location)
+            for name, value in told.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(told.answer)))
             self.end_headers()
             self.wfile.write(told.answer)

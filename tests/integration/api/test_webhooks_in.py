@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from conversations.models import Conversation
-from conversations.webhooks import LARGEST
+from conversations.models import Conversation, WebhookReceived
+from conversations.webhooks.receiving import LARGEST
 from echoadmin.installation import stamp
 from echoadmin.log.models import Entry
 from tests import make
@@ -45,7 +45,7 @@ def shutdown(conversation_id: str | None) -> dict[str, Any]:
     }
 
 
-def test_it_is_kept_in_the_conversations_stream_and_asks_for_a_look(
+def test_it_is_stored_in_the_conversations_stream_and_nothing_is_believed(
     client: Client, url: str, conversation: Conversation
 ) -> None:
     assert post(client, url, shutdown(conversation.upstream_id)).status_code == 200
@@ -54,8 +54,10 @@ def test_it_is_kept_in_the_conversations_stream_and_asks_for_a_look(
     assert entry.conversation_ref == conversation.public_id
     assert "participant_left_timeout" in (entry.body or "")
     assert "hidden-secret" not in (entry.body or "")
+    row = WebhookReceived.objects.get()
+    assert (row.state, row.event_type, row.conversation_id) == ("received", "system.shutdown", conversation.pk)
+    assert "hidden-secret" not in json.dumps(row.body)
     conversation.refresh_from_db()
-    assert conversation.sync_wanted_at is not None
     assert conversation.status == "active", "nothing is believed before the look"
 
 
@@ -93,6 +95,16 @@ def test_whatever_is_a_json_object_is_kept(client: Client, url: str, body: Any) 
 def test_repeats_are_taken(client: Client, url: str, conversation: Conversation) -> None:
     answers = [post(client, url, shutdown(conversation.upstream_id)).status_code for _ in range(3)]
     assert answers == [200, 200, 200]
+    first, *others = WebhookReceived.objects.order_by("id")
+    assert (first.state, first.duplicate_of) == ("received", None)
+    assert [(row.state, row.duplicate_of) for row in others] == [("ignored", first)] * 2
+    assert Entry.objects.filter(kind="webhook").count() == 3, "the log has each that came"
+
+
+def test_the_same_without_a_time_of_its_own_may_happen_twice(client: Client, url: str) -> None:
+    for _ in range(2):
+        post(client, url, {"replica_id": "r1", "status": "ready"})
+    assert [row.duplicate_of for row in WebhookReceived.objects.all()] == [None, None]
 
 
 @pytest.mark.parametrize(("body", "status"), [("[1]", 400), ("{", 400), (b"\xff\xfe", 400), ("[" * 100_000, 400)])
@@ -119,8 +131,6 @@ def test_what_came_is_listed(
 ) -> None:
     post(client, url, shutdown(conversation.upstream_id))
     [told] = client_of("auditor").get("/api/v1/webhooks/").json()["results"]
-    assert (told["kind"], told["event_type"], told["conversation_id"]) == (
-        "webhook",
-        "system.shutdown",
-        conversation.upstream_id,
-    )
+    assert (told["state"], told["event_type"]) == ("received", "system.shutdown")
+    assert (told["conversation"], told["conversation_id"]) == (conversation.public_id, conversation.upstream_id)
+    assert told["message"]["properties"]["shutdown_reason"] == "participant_left_timeout"
