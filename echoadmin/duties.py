@@ -110,6 +110,11 @@ def claim_due(holder: str, *, overdue: timedelta = timedelta(0)) -> Duty | None:
     return Duty.objects.get(pk=due.pk) if taken else None
 
 
+def let_go(holder: str) -> None:
+    """The duties that a dead process of this name left are free at once."""
+    Duty.objects.filter(holder=holder).update(holder="", lease_until=None)
+
+
 def perform(held: Duty) -> None:
     """Do a claimed duty and settle its row; an error is kept on the row and does not end the others."""
     started = time.monotonic()
@@ -150,6 +155,7 @@ class DutyThread(threading.Thread):
             try:
                 if not ready:
                     ensure_rows()
+                    let_go(self.holder)
                     ready = True
                 while not self.stopping.is_set() and (held := claim_due(self.holder, overdue=self.overdue)):
                     perform(held)

@@ -22,7 +22,7 @@ from echoadmin.tavus.errors import TavusError
 logger = logging.getLogger(__name__)
 
 PAUSES = (10, 60, 300, 1_800, 7_200)  # seconds after each look that failed
-LEASE = timedelta(seconds=90)  # of one look: longer than it can take
+LEASES = 3  # of a worker, 90 s, for one look: longer than it can take
 AT_ONCE = 4  # looks in one process right after a webhook was stored; the duty does the others
 
 _free = threading.BoundedSemaphore(AT_ONCE)
@@ -96,7 +96,8 @@ def _claim(row: WebhookReceived) -> bool:
     free = WebhookReceived.objects.filter(
         pk=row.pk, state=WebhookState.RECEIVED, attempts=row.attempts, next_try_at__lte=now
     )
-    if not free.update(attempts=row.attempts + 1, next_try_at=now + LEASE):
+    until = now + timedelta(seconds=LEASES * settings.WORKER_LEASE)
+    if not free.update(attempts=row.attempts + 1, next_try_at=until):
         return False
     row.attempts += 1
     return True

@@ -21,7 +21,7 @@ from echoadmin.installation import Installation, OldWebhookSecret, new_webhook_s
 logger = logging.getLogger(__name__)
 
 LATE = timedelta(hours=1)  # after its end a conversation's transcript and analysis still come (docs.tavus.io)
-ABOUT_THEN = timedelta(minutes=1)  # between a conversation's row and the address that it was made with
+ABOUT_THEN = timedelta(seconds=5)  # between a conversation's row and the address that it was made with
 
 
 @dataclass(frozen=True, slots=True)

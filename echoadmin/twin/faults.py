@@ -18,6 +18,7 @@ TAVUS = ("delay", "status", "html", "cut", "half", "maker_changes")
 ROOM = (
     "drop_socket", "close_frame", "away", "stalled", "refuse_join", "join_hangs",
     "replica_absent", "replica_late", "replica_twice", "replica_silent", "replica_leaving", "overrun",
+    "webhook_lost", "webhook_twice", "webhook_late",
 )  # fmt: skip
 LASTS = ("away",)
 DEFAULT_STATUS = {"status": 500, "html": 502}

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import refusals
 
-TAVUS, DAILY, REPLICA = "Tavus’s API", "The room", "The replica"
+TAVUS, DAILY, REPLICA, WEBHOOKS = "Tavus’s API", "The room", "The replica", "Webhooks"
 CREATE = {"method": "POST", "path": "/v2/conversations"}
 READ = {"method": "GET"}
 
@@ -309,5 +309,30 @@ REHEARSALS = (
         "It is there and listens, but its heartbeats stop.",
         "After 30 s of silence the room is lost, and joined anew.",
         {"kind": "replica_silent"},
+    ),
+    Rehearsal(
+        "webhook-lost",
+        WEBHOOKS,
+        "A webhook is lost",
+        "The next webhook is not sent.",
+        "What it would have told is seen at the next look upstream, five minutes later at most.",
+        {"kind": "webhook_lost"},
+    ),
+    Rehearsal(
+        "webhook-twice",
+        WEBHOOKS,
+        "A webhook comes twice",
+        "The next webhook is sent two times.",
+        "The second is listed as a repeat of the first, and nothing is done twice.",
+        {"kind": "webhook_twice"},
+    ),
+    Rehearsal(
+        "webhook-late",
+        WEBHOOKS,
+        "A webhook is overtaken",
+        "The next webhook is sent so many seconds later, after those that follow it.",
+        "Each is answered by a look upstream, so their order decides nothing.",
+        {"kind": "webhook_late"},
+        seconds=5,
     ),
 )

@@ -185,7 +185,16 @@ class Vendor:
         }
         conversation.events.append(event)
         self.keep_conversation(conversation)
-        self.webhooks.send(conversation.callback_url, event)
+        self._call_back(conversation, event)
+
+    def _call_back(self, conversation: Conversation, event: dict[str, Any]) -> None:
+        """Report it, unless a fault has it lost; a late one is overtaken by those that follow."""
+        key, url = conversation.conversation_id, conversation.callback_url
+        if not url or self.faults.take("webhook_lost", key):
+            return
+        late, twice = (self.faults.take(kind, key) for kind in ("webhook_late", "webhook_twice"))
+        for _ in range(2 if twice else 1):
+            self.webhooks.send(url, event, late=late.seconds if late else None)
 
     def _said(self, conversation: Conversation, line: dict[str, Any]) -> None:
         conversation.transcript.append(line)

@@ -22,15 +22,27 @@ class Webhooks:
         self.sent: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self._http: aiohttp.ClientSession | None = None
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._late: set[asyncio.Task[None]] = set()
 
-    def send(self, url: str, body: dict[str, Any]) -> None:
-        """Send ``body`` to ``url`` in the background, after what was sent there before; no ``url``, nothing to do."""
+    def send(self, url: str, body: dict[str, Any], late: float | None = None) -> None:
+        """Send ``body`` to ``url`` in the background, after what was sent there before; no ``url``, nothing to do.
+
+        late: seconds until it is sent, out of its turn.
+        """
         if not url:
+            return
+        if late is not None:
+            self._late.add(task := asyncio.create_task(self._send_late(late, url, body)))
+            task.add_done_callback(self._late.discard)
             return
         before = self._lanes.get(url)
         lane = asyncio.create_task(self._send_after(before, url, body))
         self._lanes[url] = lane
         lane.add_done_callback(lambda done: self._lanes.pop(url) if self._lanes.get(url) is done else None)
+
+    async def _send_late(self, seconds: float, url: str, body: dict[str, Any]) -> None:
+        await asyncio.sleep(seconds)
+        await self._send_after(None, url, body)
 
     async def _send_after(self, before: asyncio.Task[None] | None, url: str, body: dict[str, Any]) -> None:
         if before:
@@ -48,7 +60,7 @@ class Webhooks:
         """Give what is under way a second, then stop."""
         if self._lanes:
             await asyncio.wait(list(self._lanes.values()), timeout=1.0)
-        for lane in self._lanes.values():
-            lane.cancel()
+        for task in (*self._lanes.values(), *self._late):
+            task.cancel()
         if self._http:
             await self._http.close()

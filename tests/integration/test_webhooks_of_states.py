@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.db import connection, transaction
-from django.db.models.signals import post_migrate, pre_migrate
 from django.utils import timezone
 
 from conversations import outbox
@@ -221,8 +220,6 @@ def test_triggers_that_are_gone_are_named_and_made_anew() -> None:
 
 def test_they_make_way_for_a_migration_where_a_table_is_made_anew() -> None:
     """SQLite's schema editor drops and renames tables that the triggers name."""
-    before = {one[0][0] for one in pre_migrate.receivers}, {one[0][0] for one in post_migrate.receivers}
-    assert all(before)
     triggers.before_migrate(None, using="default", plan=[("a migration", False)])
     try:
         assert bool(triggers.missing()) == (connection.vendor == "sqlite")
