@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from conversations.models import Conversation, Echo, Gap, Interaction, Room, SavedLine, Script, Worker
+from conversations.models import Conversation, Echo, Gap, Interaction, Room, SavedLine, Script, WebhookReceived, Worker
 from echoadmin.accounts.roles import ROLES
 from echoadmin.duties import Duty
 from echoadmin.installation import Console
@@ -169,6 +169,21 @@ class ScriptFactory(DjangoModelFactory):
     created_by = "ana"
 
 
+class WebhookFactory(DjangoModelFactory):
+    class Meta:
+        model = WebhookReceived
+
+    conversation = factory.SubFactory(ConversationFactory)
+    upstream_id = factory.LazyAttribute(lambda row: row.conversation.upstream_id if row.conversation else "")
+    event_type = "system.shutdown"
+    body = factory.LazyAttribute(lambda row: {"event_type": row.event_type, "conversation_id": row.upstream_id})
+    received_at = factory.LazyFunction(timezone.now)
+    state = "failed"
+    attempts = 6
+    error = "Tavus could not be asked"
+    processed_at = factory.LazyFunction(timezone.now)
+
+
 class DutyFactory(DjangoModelFactory):
     class Meta:
         model = Duty
@@ -199,5 +214,6 @@ interaction = InteractionFactory
 gap = GapFactory
 script = ScriptFactory
 line = LineFactory
+webhook = WebhookFactory
 duty = DutyFactory
 console = ConsoleFactory

@@ -19,7 +19,7 @@ from conversations.webhooks import processing, secrets
 from conversations.webhooks.runs import KIND
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
-from echoadmin.installation import OldWebhookSecret, stamp
+from echoadmin.installation import OldWebhookSecret
 from echoadmin.pages import button, draw, log_address, require_role, told
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document, known
 from echoadmin.runs.admin import start_by_page
@@ -165,7 +165,7 @@ class WebhookReceivedAdmin(ReadOnlyAdmin):
         return answer
 
     def _address(self, request: HttpRequest, whole: str = "") -> HttpResponse:
-        installation = stamp(settings.MODE)
+        installation = secrets.installation()
         old = [
             {
                 "state": state("active" if secrets.still_counts(row) else "off"),

@@ -19,7 +19,7 @@ from echoadmin.accounts.permissions import Admin, Manager
 from echoadmin.api.paging import Pages
 from echoadmin.api.problems import refused
 from echoadmin.api.views import View
-from echoadmin.installation import OldWebhookSecret, stamp
+from echoadmin.installation import OldWebhookSecret
 
 TAG = ["webhooks in"]
 
@@ -91,7 +91,8 @@ class WebhookFilter(filters.FilterSet):
 
 
 def _rows() -> QuerySet[WebhookReceived]:
-    return WebhookReceived.objects.select_related("conversation", "duplicate_of")
+    rows = WebhookReceived.objects.select_related("conversation", "duplicate_of")
+    return rows.defer("duplicate_of__body", "conversation__payload", "conversation__requested")
 
 
 @extend_schema(tags=TAG)
@@ -168,7 +169,7 @@ def _one(webhook_id: str) -> WebhookReceived:
 
 
 def _secret() -> dict[str, Any]:
-    installation = stamp(settings.MODE)
+    installation = secrets.installation()
     told = {
         "since": installation.webhook_secret_since or installation.created_at,
         "overlap_hours": settings.WEBHOOK_SECRET_OVERLAP,

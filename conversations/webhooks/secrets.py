@@ -31,12 +31,17 @@ class Known:
     old: OldWebhookSecret | None = None
 
 
+def installation() -> Installation:
+    """The row that has the secret of new conversations."""
+    return stamp(settings.MODE)
+
+
 def known(secret: str) -> Known | None:
     """What this secret is; None when it opens nothing, or nothing any more."""
-    installation = Installation.objects.first()
-    if installation is None:
+    row = Installation.objects.first()
+    if row is None:
         return None
-    if hmac.compare_digest(secret.encode(), installation.webhook_secret.encode()):
+    if _same(secret, row.webhook_secret):
         return Known()
     old = OldWebhookSecret.objects.filter(sha256=_hash(secret)).first()
     return Known(old) if old is not None and still_counts(old) else None
@@ -44,14 +49,13 @@ def known(secret: str) -> Known | None:
 
 def is_ours(secret: str) -> bool:
     """Whether it is, or was, one of this installation's."""
-    current = stamp(settings.MODE).webhook_secret
-    same = hmac.compare_digest(secret.encode(), current.encode())
-    return same or OldWebhookSecret.objects.filter(sha256=_hash(secret)).exists()
+    current = _same(secret, installation().webhook_secret)
+    return current or OldWebhookSecret.objects.filter(sha256=_hash(secret)).exists()
 
 
-def base_url(secret: str | None = None) -> str:
-    """Where Tavus reports to this console, with the secret of new conversations unless another is given."""
-    return f"{settings.PUBLIC_URL}/webhooks/tavus/{secret or stamp(settings.MODE).webhook_secret}/"
+def base_url() -> str:
+    """Where Tavus reports to this console, with the secret of new conversations."""
+    return f"{settings.PUBLIC_URL}/webhooks/tavus/{installation().webhook_secret}/"
 
 
 def still_counts(old: OldWebhookSecret) -> bool:
@@ -80,7 +84,7 @@ def rotate(*, actor: Actor, at_once: bool = False) -> datetime:
     console sees their ends by asking. For a secret that leaked.
     """
     now = timezone.now()
-    stamp(settings.MODE)
+    installation()
     until = now if at_once else now + timedelta(hours=settings.WEBHOOK_SECRET_OVERLAP)
     with transaction.atomic():
         row = Installation.objects.select_for_update().get(id=1)
@@ -105,6 +109,10 @@ def reveal(*, actor: Actor) -> str:
     address = base_url()
     record("webhook_secret.revealed", actor, {})
     return address
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
 
 
 def _hash(secret: str) -> str:

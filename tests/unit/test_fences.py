@@ -30,7 +30,7 @@ MAY_NAME = {
     "echoadmin/serving/console.py": "stamps the database with the mode, and greets with it",
     "echoadmin/admin_site.py": "shows the mode on every page",
     "conversations/management/commands/runrooms.py": "asserts that the database is of this mode",
-    "conversations/services/bodies.py": "stamps the database with the mode",
+    "conversations/webhooks/secrets.py": "stamps the database with the mode",
     "conversations/rooms/worker.py": "stamps the database with the mode: spools are of one database's installation",
 }
 LONGEST = 350  # lines

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from conversations.models import Worker
 from personas.models import Persona
 from tests import make
+from tests.integration.pages import told
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., APIClient]
@@ -273,6 +274,9 @@ LISTS = {
     "duties/": lambda: make.duty(),
     "scripts/": lambda: make.script(),
     "lines/": lambda: make.line(),
+    "webhooks/": lambda: make.webhook(duplicate_of=make.webhook()),
+    "subscriptions/": lambda: told.subscription(),
+    "deliveries/": lambda: told.delivery(),
 }
 
 

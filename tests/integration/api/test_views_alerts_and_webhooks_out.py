@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from echoadmin.alerts.models import Alert, Rule, SavedView
 from echoadmin.deliveries.models import Delivery, Subscription
+from tests.integration.pages import told
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., APIClient]
@@ -135,6 +136,40 @@ def test_a_manager_keeps_subscriptions_and_their_secret_is_shown_once(client_of:
     assert manager.post(f"{address}ping/").status_code == 400
     assert manager.delete(address).status_code == 204
     assert not Subscription.objects.exists()
+
+
+def test_a_subscription_can_be_to_a_family_of_one_conversation_or_persona(client_of: ClientOf, settings: Any) -> None:
+    settings.DELIVER_TO_PRIVATE_ADDRESSES = True
+    manager = client_of("manager")
+    wish = {"url": "http://localhost:9/hook", "event_types": ["echo.*", "room.lost"], "conversation": "cv_1"}
+    made = manager.post("/api/v1/subscriptions/", wish).json()
+    assert (made["event_types"], made["conversation"], made["persona"]) == (["echo.*", "room.lost"], "cv_1", "")
+    changed = manager.patch(f"/api/v1/subscriptions/{made['id']}/", {"conversation": "", "persona": "pe_2"}).json()
+    assert (changed["conversation"], changed["persona"], changed["url"]) == ("", "pe_2", wish["url"])
+
+
+def test_several_deliveries_are_sent_again_at_once(client_of: ClientOf) -> None:
+    manager = client_of("manager")
+    one, other = told.subscription(), told.subscription()
+    failed = [told.delivery(one, state="failed") for _ in range(3)]
+    told.delivery(one, state="delivered")
+    elsewhere = told.delivery(other, state="failed")
+
+    def again(**body: Any) -> Any:
+        return manager.post("/api/v1/deliveries/again/", body)
+
+    assert client_of("operator").post("/api/v1/deliveries/again/", {"state": "failed"}).status_code == 403
+    assert (again(ids=[failed[0].public_id, "dl_x"]).status_code, Delivery.objects.filter(state="waiting").count()) == (
+        *(202, 1),
+    )
+    assert again(subscription=one.public_id).json() == {"count": 2}
+    elsewhere.refresh_from_db()
+    assert elsewhere.state == "failed"
+    assert again(event_type="alert.raised").json() == {"count": 1}
+    assert Delivery.objects.filter(state="delivered").count() == 1, "what has arrived is not sent twice"
+    for body, field in [({}, "ids"), ({"ids": "x"}, "ids"), ({"colour": "x"}, "colour"), ({"state": 5}, "state")]:
+        refused = again(**body)
+        assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, [field])
 
 
 def test_the_same_wish_twice_is_one_subscription(client_of: ClientOf, settings: Any) -> None:

@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[], Any]] = {
     "interaction": make.interaction,
     "gap": make.gap,
     "script": make.script,
+    "webhook": make.webhook,
     "duty": make.duty,
     "console": make.console,
     "view": told.view,

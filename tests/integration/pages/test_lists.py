@@ -56,6 +56,7 @@ LISTS: dict[str, Callable[[int], object]] = {
     "conversations/savedline": make.line.create_batch,
     "conversations/gap": make.gap.create_batch,
     "conversations/script": make.script.create_batch,
+    "conversations/webhookreceived": make.webhook.create_batch,
     "personas/persona": make.persona.create_batch,
     "personas/replica": make.replica.create_batch,
     "echoadmin/duty": make.duty.create_batch,
@@ -101,6 +102,8 @@ def test_the_home_page_asks_as_much_for_many_rows_as_for_few(visitor: Visitor) -
         make.echo.create_batch(count, state="unconfirmed")
         make.conversation.create_batch(count, state="unknown", status="")
         make.duty.create_batch(count, last_error="It broke.")
+        for _ in range(count):
+            told.subscription(enabled=False, disabled_reason="Nothing has arrived for 3 days.")
         alerts(count)
 
     more(3)
