@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from prometheus_client import Histogram
 
+from echoadmin import tracing
 from echoadmin.log_lines import FACTS, about, set_about
 
 logger = logging.getLogger("echoadmin.access")
@@ -33,10 +34,11 @@ def access_lines(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Cal
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
-        with about():  # what `process_view` says is said to here
+        with about(), tracing.request_span(request.headers) as span:  # what `process_view` says is said to here
             response = get_response(request)
             seconds = time.monotonic() - started
             method = request.method if request.method in METHODS else "other"
+            tracing.answered(span, method, route(request), response.status_code)
             TOOK.labels(method, group(request), f"{response.status_code // 100}xx").observe(seconds)
             _write(request, response, seconds)
         return response

@@ -14,7 +14,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from echoadmin import consoles
+from echoadmin import consoles, tracing
 from echoadmin.duties import DutyThread
 from echoadmin.garbage import spare_what_is_loaded
 
@@ -57,6 +57,8 @@ async def _start(running: AsyncExitStack) -> None:
     running.callback(bells.use_loop, None)
     await sync_to_async(consoles.take)()
     running.push_async_callback(sync_to_async(consoles.release))
+    tracing.start(f"console {socket.gethostname()}/{os.getpid()}")
+    running.push_async_callback(asyncio.to_thread, tracing.stop)
     if settings.ROOMS == "inline":
         from conversations.rooms.gauges import shown
         from conversations.rooms.worker import start_worker, stop_worker

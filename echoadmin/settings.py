@@ -297,6 +297,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+OTEL_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT")  # see echoadmin.tracing
 LOG_FORMAT = env.choice("ECHOADMIN_LOG_FORMAT", ("plain", "json"), "plain")
 LOGGING = logging_settings(LOG_FORMAT, env.text("LOG_LEVEL"))
 keep_secret(SECRET_KEY, SIGNING_KEY, DATABASE_URL, REDIS_URL if "@" in REDIS_URL else "", BACKUP_PASSPHRASE)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from prometheus_client import Histogram
 
+from echoadmin import tracing
 from echoadmin.actors import SYSTEM, Actor
 from echoadmin.log.models import Kind, Stream
 from echoadmin.log.writer import Draft, append
@@ -80,6 +81,7 @@ def log_exchange(exchange: Exchange) -> None:
     about = _calling.get()
     operation = f"{exchange.method} {_route(exchange.path)}"
     TOOK.labels(operation, str(exchange.status or "none")).observe(exchange.seconds)
+    tracing.call(operation, exchange.status, exchange.started_at, exchange.seconds)
     failed = exchange.error is not None or (exchange.status or 0) >= 400
     append(
         [

@@ -12,6 +12,7 @@ from itertools import pairwise
 from prometheus_client import Counter, Histogram
 
 from conversations.models import Echo
+from echoadmin import tracing
 
 STEPS = ("queued", "sending", "sent", "speaking", "spoken")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -52,4 +53,8 @@ class EchoSteps:
             if first in self.at and last in self.at:
                 took = (self.at[last] - self.at[first]).total_seconds()
                 TOOK.labels(f"{first}_to_{last}").observe(max(0.0, took))
-        ENDED.labels(self.ended or "spoken").inc()
+        state = self.ended or "spoken"
+        ENDED.labels(state).inc()
+        facts = {"inference_id": self.echo.inference_id, "modality": self.echo.modality, "state": state}
+        facts["request_id"] = self.echo.request_id
+        tracing.echo(self.at, facts, failed=state in ("failed", "unconfirmed"))

@@ -20,7 +20,7 @@ from conversations.rooms.daily import Link, initialise
 from conversations.rooms.desk import Desk
 from conversations.rooms.events import Event
 from conversations.rooms.keeper import Keeper
-from echoadmin import __version__
+from echoadmin import __version__, tracing
 from echoadmin.duties import DutyThread
 from echoadmin.installation import Installation, stamp
 from echoadmin.log.writer import Folder, Writer
@@ -96,6 +96,7 @@ async def start_worker(
     initialise(ca_file=settings.DAILY_CA_FILE, bundle_path=bundle, trace=settings.DAILY_SDK_TRACE)
     row, spool = await asyncio.to_thread(_register, worker_name(name), capacity or settings.WORKER_CAPACITY)
     name_process(worker=row.name)
+    tracing.start(row.name)
     bells.use_loop(asyncio.get_running_loop())
     _running = RunningWorker(row, spool, DutyThread(row.name, overdue=duties_overdue))
     _running.start()
@@ -124,6 +125,7 @@ async def stop_worker() -> None:
     if worker is not None:
         await worker.stop(STOP_TIMEOUT)
         bells.use_loop(None)
+        await asyncio.to_thread(tracing.stop)
 
 
 def running_worker() -> RunningWorker | None:
