@@ -1,8 +1,8 @@
 """OpenTelemetry, where an exporter is configured: spans of requests, of calls to Tavus, and of each echo's way.
 
-Nothing of it is imported unless OTEL_EXPORTER_OTLP_ENDPOINT is set and requirements-otel.txt is installed. The SDK reads
-its other variables itself (opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables). Spans hold routes,
-ids and times; no address, no body, no secret.
+Nothing of it is imported unless OTEL_EXPORTER_OTLP_ENDPOINT is set and requirements-otel.txt is installed. Other
+variables of the SDK it reads itself (opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables). Spans
+hold routes, ids and times; no address, no body, no secret.
 """
 
 from __future__ import annotations

@@ -164,6 +164,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment = {**inherited, "ECHOADMIN_DATA": str(data / "data")}
     assert manage(environment, "migrate").returncode == 0
+    (data / "data" / "spool").mkdir()
+    (data / "data" / "spool" / "left.spool").write_bytes(b"entries that wait for the database")
     done = manage(environment, "backup", str(data / "backup"))
     assert done.returncode == 0, done.stderr
     assert "The keys are not in it" in done.stdout
@@ -213,6 +215,7 @@ def test_a_backup_that_was_changed_is_refused(small: tuple[Path, dict[str, str]]
 def test_it_is_restored_into_an_empty_place_only(small: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     folder, environment = changed(small, tmp_path)
     assert manage(environment, "restore", str(folder)).returncode == 0
+    assert (tmp_path / "data" / "spool" / "left.spool").read_bytes() == b"entries that wait for the database"
     assert "is not empty" in refused(environment, folder)
     again = manage(environment, "backup", str(folder))
     assert again.returncode == 1
