@@ -1,0 +1,2 @@
+# OTHER: a second conversation. After talk.
+OTHER=$(begin)
