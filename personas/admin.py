@@ -17,21 +17,23 @@ from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
 from echoadmin.actors import Actor
 from echoadmin.form_tokens import make_once, new_token
-from echoadmin.mirror.admin import CreatedAdmin, MirroredAdmin
+from echoadmin.mirror.admin import MirroredAdmin
 from echoadmin.pages import button, draw, pretty, require_role, tell
 from echoadmin.read_only import Facts, address
 from echoadmin.shown import NOTHING, code, link, state
 from echoadmin.tavus.errors import TavusError
 from echoadmin.tavus.pictures import NoPicture, fetch
-from personas import services
+from personas import drift, services
+from personas.drift_page import DriftPages, addressed
 from personas.forms import EXAMPLE, EchoPersonaForm, JsonPersonaForm, OnceForm, PatchPersonaForm
+from personas.mirrored import PERSONA, REPLICA
 from personas.models import Persona, Replica
 from personas.pictures import initials, picture
 from personas.presets import echo_persona
 
 
 @admin.register(Persona)
-class PersonaAdmin(CreatedAdmin):
+class PersonaAdmin(DriftPages):
     """Personas: echo ones are what the console is for; the others are mirrored and made from JSON."""
 
     list_display = (
@@ -43,8 +45,9 @@ class PersonaAdmin(CreatedAdmin):
         "shown_made",
         "shown_synced",
     )
-    list_filter = ("pipeline_mode", "persona_type", "state")
+    list_filter = ("pipeline_mode", "persona_type", "state", ("drift", admin.EmptyFieldListFilter))
     detail_template = "personas/persona.html"
+    kind = PERSONA
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request.user, "manager")
@@ -53,6 +56,19 @@ class PersonaAdmin(CreatedAdmin):
     def shown_mode(self, row: Persona) -> SafeString | str:
         """Echo, or another pipeline."""
         return state("echo") if row.is_echo else row.pipeline_mode or "full"
+
+    @display(description="Row", ordering="state")
+    def shown_state(self, row: Persona) -> SafeString:
+        """The row against upstream, and whether the last look found it other than asked for: nobody is asked here."""
+        if not row.differs:
+            return super().shown_state(row)
+        fields = ", ".join(row.differs)
+        return format_html(
+            '{} <span class="ea-state" data-state="differs" title="{}">differs</span>', super().shown_state(row), fields
+        )
+
+    def uses(self, row: Persona) -> list[dict[str, str]]:
+        return addressed(drift.uses(row))
 
     def own_facts(self, row: Persona) -> Facts:
         replica = Replica.objects.filter(upstream_id=row.default_replica_id).first() if row.default_replica_id else None
@@ -70,6 +86,8 @@ class PersonaAdmin(CreatedAdmin):
         return super().more_context(request, row) | {
             "can_start": usable and may(request.user, "manager"),
             "can_change": usable and own and may(request.user, "manager"),
+            "can_compare": bool(row.upstream_id),
+            "uses": self.uses(row) if row.state == "gone" else [],
             "patch_form": PatchPersonaForm(initial={"token": new_token()}),
             "conversations": reverse("admin:conversations_conversation_changelist") + f"?persona__id__exact={row.pk}",
         }
@@ -173,6 +191,10 @@ class ReplicaAdmin(MirroredAdmin):
     list_display_links = ("name",)
     list_filter = ("status", "replica_type", "model_name", "state")
     detail_template = "personas/replica.html"
+    kind = REPLICA
+
+    def uses(self, row: Replica) -> list[dict[str, str]]:
+        return addressed(drift.uses(row))
 
     @display(description="Picture")
     def shown_picture(self, row: Replica) -> SafeString:
@@ -201,6 +223,8 @@ class ReplicaAdmin(MirroredAdmin):
         return {
             "picture": picture(row),
             "initials": initials(row),
+            "can_compare": bool(row.upstream_id),
+            "uses": self.uses(row) if row.state == "gone" else [],
             "can_start": row.is_ready and may(request.user, "manager"),
         }
 
@@ -209,7 +233,8 @@ class ReplicaAdmin(MirroredAdmin):
         return super().changelist_view(request, own | (extra_context or {}))
 
     def custom_paths(self) -> list[Any]:
-        return [("sync/", "sync", self.sync), ("<str:object_id>/picture/", "picture", self.picture_view)]
+        own = [("sync/", "sync", self.sync), ("<str:object_id>/picture/", "picture", self.picture_view)]
+        return [*super().custom_paths(), *own]
 
     @button("manager", "sync")
     def sync(self, request: HttpRequest) -> HttpResponseBase:

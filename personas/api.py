@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from echoadmin.accounts.permissions import Manager
 from echoadmin.api.catalogue import UPSTREAM
@@ -18,13 +19,18 @@ from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser, PatchParser
 from echoadmin.api.views import View, find
 from echoadmin.idempotency import idempotent
+from echoadmin.mirror.drift import Comparison, compare
 from echoadmin.mirror.models import MirrorState, new_public_id
-from personas import services
+from personas import drift, services
+from personas.mirrored import REPLICA
 from personas.models import Persona, Replica
 from personas.serializers import (
+    DriftSerializer,
     OperationSerializer,
     PersonaRequest,
     PersonaSerializer,
+    PullRequest,
+    PushRequest,
     ReplicaSerializer,
     SyncSerializer,
 )
@@ -39,6 +45,7 @@ class PersonaFilter(filters.FilterSet):
     pipeline_mode = filters.CharFilter(max_length=40, label="echo, full; more may come")
     persona_type = filters.CharFilter(max_length=16, label="user or system")
     name = filters.CharFilter(lookup_expr="icontains", max_length=200, label="part of the name")
+    differs = filters.BooleanFilter("drift", lookup_expr="isnull", exclude=True, label="other at Tavus than asked for")
 
     class Meta:
         model = Persona
@@ -131,6 +138,45 @@ class PersonaSync(View):
 
 
 @extend_schema(tags=TAG)
+class PersonaDrift(View):
+    """How a persona differs from what Tavus has, field by field; asks Tavus now."""
+
+    @extend_schema(responses=DriftSerializer)
+    def get(self, request: Request, any_id: str) -> Response:
+        """Returns both values of each field, and the JSON Patch that would bring either side over."""
+        persona = find(Persona.objects, any_id)
+        return drift_answer(drift.persona_drift(actor=self.actor(), persona=persona), persona)
+
+
+@extend_schema(tags=TAG)
+class PersonaPull(View):
+    """Takes over what Tavus has."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(request=PullRequest, responses=DriftSerializer)
+    def post(self, request: Request, any_id: str) -> Response:
+        """It counts as asked for from now on. Returns what was taken over."""
+        persona = find(Persona.objects, any_id)
+        given = _read(PullRequest, request)
+        return drift_answer(drift.pull(actor=self.actor(), persona=persona, **given), persona)
+
+
+@extend_schema(tags=TAG)
+class PersonaPush(View):
+    """Changes the persona at Tavus to what was asked for here."""
+
+    roles = {"POST": Manager}
+
+    @extend_schema(request=PushRequest, responses=DriftSerializer)
+    def post(self, request: Request, any_id: str) -> Response:
+        """Sends `push.patch` of what was shown, or nothing when that has changed (409). Returns what was sent."""
+        persona = find(Persona.objects, any_id)
+        given = _read(PushRequest, request)
+        return drift_answer(drift.push(actor=self.actor(), persona=persona, **given), persona)
+
+
+@extend_schema(tags=TAG)
 class PersonasSync(View):
     """Reads all personas from Tavus."""
 
@@ -181,6 +227,17 @@ class ReplicaSync(View):
 
 
 @extend_schema(tags=["replicas"])
+class ReplicaDrift(View):
+    """How a replica differs from what Tavus has; asks Tavus now."""
+
+    @extend_schema(responses=DriftSerializer)
+    def get(self, request: Request, any_id: str) -> Response:
+        """To look at: replicas are changed at Tavus, and `sync/` takes it over."""
+        replica = find(Replica.objects, any_id)
+        return drift_answer(compare(REPLICA, replica, actor=self.actor()), replica)
+
+
+@extend_schema(tags=["replicas"])
 class ReplicasSync(View):
     """Reads all replicas from Tavus."""
 
@@ -191,6 +248,18 @@ class ReplicasSync(View):
     def post(self, request: Request) -> Response:
         """Returns what it found."""
         return Response(services.sync_replicas(actor=self.actor()).facts())
+
+
+def drift_answer(found: Comparison, row: Any) -> Response:
+    """A comparison as the API shows it; of what can be used also what uses it."""
+    return Response({**found.facts(), "used_by": drift.uses(row) if isinstance(row, Persona | Replica) else []})
+
+
+def _read(serializer_class: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    given: dict[str, Any] = serializer.validated_data
+    return given
 
 
 def _persona(public_id: str) -> Any:
@@ -212,8 +281,12 @@ urlpatterns = [
     path("personas/sync/", PersonasSync.as_view()),
     path("personas/<str:any_id>/", PersonaOne.as_view()),
     path("personas/<str:any_id>/sync/", PersonaSync.as_view()),
+    path("personas/<str:any_id>/drift/", PersonaDrift.as_view()),
+    path("personas/<str:any_id>/pull/", PersonaPull.as_view()),
+    path("personas/<str:any_id>/push/", PersonaPush.as_view()),
     path("replicas/", ReplicaList.as_view()),
     path("replicas/sync/", ReplicasSync.as_view()),
     path("replicas/<str:any_id>/", ReplicaOne.as_view()),
     path("replicas/<str:any_id>/sync/", ReplicaSync.as_view()),
+    path("replicas/<str:any_id>/drift/", ReplicaDrift.as_view()),
 ]

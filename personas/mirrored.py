@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from echoadmin.mirror.kinds import MirroredKind, NotPossible, Payload, instant, words
+from echoadmin.actors import Actor
+from echoadmin.log.writer import Draft
+from echoadmin.mirror.drift import noticed
+from echoadmin.mirror.kinds import MirroredKind, NotPossible, Payload, instant, noted, words
 from echoadmin.mirror.models import MirrorState
 from echoadmin.tavus.client import TavusClient
 from echoadmin.tavus.errors import InvalidRequest
@@ -38,12 +42,35 @@ def _get_persona(client: TavusClient, persona_id: str) -> Payload:
     return payload if payload.get("pipeline_mode") else {**payload, "pipeline_mode": "full"}
 
 
-PERSONA = MirroredKind(name="persona", model=Persona, take=take_persona, get=_get_persona)
+def note_drift(row: Persona, before: Payload, looked_before: datetime | None) -> None:
+    """Every look, and every sync, notes where upstream differs from what was asked for here."""
+    row.drift = noticed(PERSONA, row, before, looked_before)
+
+
+def tell_drift(row: Persona, was: str, actor: Actor) -> list[Draft]:
+    """An entry for fields that were not noticed before."""
+    fresh = sorted(set(row.drift or {}) - set(was.split("\n")))
+    return [noted(row, "differs", actor, {"fields": fresh})] if fresh else []
+
+
+PERSONA = MirroredKind(
+    name="persona",
+    model=Persona,
+    take=take_persona,
+    get=_get_persona,
+    state_of=lambda row: "\n".join(row.drift or {}),
+    settled=tell_drift,
+    bookkeeping=frozenset(["persona_id", "persona_type", "created_at", "updated_at"]),
+    compared=note_drift,
+)
 REPLICA = MirroredKind(
     name="replica",
     model=Replica,
     take=take_replica,
     get=lambda client, replica_id: client.get_replica(replica_id),
+    bookkeeping=frozenset(
+        ["replica_id", "replica_type", "created_at", "updated_at", "thumbnail_video_url", "thumbnail_image_url"]
+    ),
 )
 
 

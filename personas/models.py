@@ -19,9 +19,16 @@ class Persona(Mirrored):
     pipeline_mode = models.CharField(max_length=40, blank=True, default="", db_index=True)
     persona_type = models.CharField(max_length=16, blank=True, default="user")  # user | system (stock)
     default_replica_id = models.CharField(max_length=128, blank=True, default="")
+    asked = models.JSONField(null=True, blank=True)  # `requested` with the edits made here since; null before the first
+    drift = models.JSONField(null=True, blank=True)  # what was noticed to differ: pointer → {"since", "agreed_at"}
 
     class Meta(Mirrored.Meta):
         verbose_name = "persona"
+
+    @property
+    def differs(self) -> list[str]:
+        """The fields that were noticed to differ from what was asked for here, as JSON Pointers."""
+        return sorted(self.drift or {})
 
     @property
     def is_echo(self) -> bool:

@@ -36,6 +36,10 @@ class PersonaSerializer(MirroredSerializer):
     pipeline_mode = serializers.CharField()
     persona_type = serializers.CharField(help_text="user, or system for Tavus's stock.")
     default_replica_id = serializers.CharField()
+    differs = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Fields that the last look found other at Tavus than asked for here, as JSON Pointers; see drift/.",
+    )
     system_prompt = serializers.SerializerMethodField()
     layers = serializers.SerializerMethodField()
 
@@ -76,6 +80,66 @@ class OperationSerializer(serializers.Serializer[Any]):
     op = serializers.ChoiceField(["add", "remove", "replace", "move", "copy", "test"])
     path = serializers.CharField(help_text="A JSON Pointer, such as /persona_name.")
     value = serializers.JSONField(required=False)
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """One field that differs."""
+
+    field = serializers.CharField(help_text="A JSON Pointer (RFC 6901); a list counts as one field.")
+    here = serializers.JSONField(allow_null=True)
+    upstream = serializers.JSONField(allow_null=True, help_text="As Tavus has it now.")
+    here_is = serializers.ChoiceField(["asked", "seen"], help_text="What was asked for here, or was last seen there.")
+    since = serializers.DateTimeField(help_text="When it was first noticed.")
+    agreed_at = serializers.DateTimeField(allow_null=True, help_text="The last look at which they were the same.")
+    not_pushed = serializers.CharField(help_text="Why a push leaves it as it is; empty when it does not.")
+
+
+class PatchSerializer(serializers.Serializer[Any]):
+    """What would be done."""
+
+    patch = serializers.ListField(child=serializers.DictField(), help_text="RFC 6902.")
+    patch_sha256 = serializers.CharField(help_text="Of the patch and the values that it replaces: what confirms it.")
+
+
+class UseSerializer(serializers.Serializer[Any]):
+    """What still uses it."""
+
+    kind = serializers.CharField(help_text="conversation (one that runs) or persona.")
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class DriftSerializer(serializers.Serializer[Any]):
+    """The row beside its object at Tavus, at the moment of asking."""
+
+    state = serializers.CharField(help_text="live, or gone: Tavus has none any more.")
+    looked_at = serializers.DateTimeField()
+    differs = serializers.BooleanField()
+    differences = DifferenceSerializer(many=True)
+    not_compared = serializers.ListField(child=serializers.CharField(), help_text="Fields that are secret.")
+    pull = PatchSerializer(help_text="Makes here what Tavus has.")
+    push = PatchSerializer(help_text="Makes Tavus what is here. Personas only.")
+    used_by = UseSerializer(many=True)
+
+
+class PullRequest(serializers.Serializer[Any]):
+    """Take over what Tavus has."""
+
+    patch_sha256 = serializers.CharField(
+        required=False, max_length=64, help_text="`pull.patch_sha256` of what was shown: 409 when it is another by now."
+    )
+
+
+class PushRequest(serializers.Serializer[Any]):
+    """Change the persona at Tavus to what is here."""
+
+    patch_sha256 = serializers.CharField(
+        max_length=64, help_text="`push.patch_sha256` of what was shown: 409 when it is another by now."
+    )
+    force = serializers.BooleanField(default=False, help_text="Although there are unpublished edits in Tavus's editor.")
+    discards = serializers.CharField(
+        default="", allow_blank=True, max_length=40, help_text="With force: `maker_changes`, which names what is lost."
+    )
 
 
 class SyncSerializer(serializers.Serializer[Any]):

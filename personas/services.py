@@ -11,9 +11,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
+
 from echoadmin.actors import Actor
 from echoadmin.log.writer import append
-from echoadmin.mirror.creating import create
+from echoadmin.mirror.creating import create, lock_row
 from echoadmin.mirror.kinds import (
     MirroredKind,
     NotPossible,
@@ -31,6 +33,7 @@ from echoadmin.mirror.syncing import SyncResult, look_at_missing, sync_list
 from echoadmin.tavus.errors import InvalidRequest, NotFound, TavusError
 from echoadmin.tavus.wire import redact, storable, to_wire
 from echoadmin.upstream import calling, client
+from personas.edits import edited
 from personas.mirrored import PERSONA, REPLICA, upstream_id_for
 from personas.models import Persona, Replica
 from personas.presets import echo_persona, warnings_about, with_echo_transport
@@ -69,19 +72,28 @@ def patch_persona(*, actor: Actor, persona: Persona, operations: list[Payload], 
 
     force: discards unsaved edits in Tavus's own editor (else Conflict, with `maker_changes`).
     """
-    persona_id = _changeable(persona, "changed")
+    return send_patch(actor=actor, persona=persona, operations=operations, force=force, verb="patch")
+
+
+def send_patch(*, actor: Actor, persona: Persona, operations: list[Payload], force: bool, verb: str) -> bool:
+    """The same for `verb`, which names the entry: `patch` or `push`."""
+    persona_id = changeable(persona, "changed")
     with calling(actor=actor, **about(persona)):
         try:
             answer = client().patch_persona(persona_id, operations, force=force)
         except TavusError as error:
             facts: Payload = {"patch": operations, "error": described(error)}
-            append([noted(persona, "patch_failed", actor, facts, is_error=True)])
+            append([noted(persona, f"{verb}_failed", actor, facts, is_error=True)])
             if error.may_have_happened:
                 _look_if_possible(persona, actor)
             raise
     discarded = bool((answer or {}).get("discarded_maker_changes"))
     facts = {"patch": operations, "changed": answer is not None, "discarded_maker_changes": discarded}
-    append([noted(persona, "patched", actor, facts)])
+    with transaction.atomic(durable=True):
+        current = lock_row(Persona, persona)
+        current.asked = edited(current, operations)
+        current.save(update_fields=["asked", "updated_at"])
+        append([noted(persona, f"{verb}ed", actor, facts)])
     look(PERSONA, persona, actor=actor)
     if (answer or {}).get("publish_url"):
         persona.warnings = [*persona.warnings, "Tavus keeps this change as a draft: publish it there to make it count."]
@@ -91,7 +103,7 @@ def patch_persona(*, actor: Actor, persona: Persona, operations: list[Payload], 
 
 def delete_persona(*, actor: Actor, persona: Persona) -> None:
     """Delete it upstream; the row stays, as gone. Conversations that run with it go on."""
-    persona_id = _changeable(persona, "deleted")
+    persona_id = changeable(persona, "deleted")
     with calling(actor=actor, **about(persona)):
         try:
             client().delete_persona(persona_id)
@@ -185,7 +197,8 @@ def _checked(body: Any) -> Payload:
     return with_echo_transport(asked)
 
 
-def _changeable(persona: Persona, verb: str) -> str:
+def changeable(persona: Persona, verb: str) -> str:
+    """Its upstream id; raises NotPossible for a stock persona, and for one that upstream never had."""
     if persona.persona_type == STOCK:
         raise NotPossible(
             "persona", f"This is a stock persona of Tavus's own: it can't be {verb}. Create one of your own."

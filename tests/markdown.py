@@ -5,7 +5,7 @@ are its markers, which no reader sees:
 
     <!-- parsed: docker -->      it can't be run here, and why (REASONS); its text is parsed all the same
     <!-- setup: api, room -->    what has to be there first: tests/integration/docs/setups/<name>.sh, in that order
-    <!-- ends after: 3 s -->     it never ends by itself; it is let run so long, and must still run then, or have ended well
+    <!-- ends after: 3 s -->     it never ends by itself; it is let run so long, and must not have failed by then
     <!-- refused -->             it must fail: an answer of 4xx, an exit code
 """
 

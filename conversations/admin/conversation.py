@@ -33,6 +33,7 @@ from conversations.models import Conversation
 from conversations.models.price import rate_at
 from conversations.money.words import price_words
 from conversations.services import mirroring, rooms
+from conversations.services.mirrored import CONVERSATION
 from conversations.services.orphans import adopt_stranger
 from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
@@ -72,6 +73,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
 ):
     """Conversations: what costs money."""
 
+    kind = CONVERSATION
     list_display = (
         "shown_name", "shown_status", "shown_room", "persona", "replica",
         "shown_made", "shown_seconds", "shown_cost", "created_by",

@@ -7,6 +7,7 @@ from django.urls import path
 from conversations import between, naming  # noqa: F401 - what the log shows of conversations
 from conversations.api import (
     conversations,
+    drift,
     echoes,
     interactions,
     lines,
@@ -32,6 +33,7 @@ urlpatterns = [
     path(f"{ONE}end/", conversations.End.as_view()),
     path(f"{ONE}adopt/", conversations.Adopt.as_view()),
     path(f"{ONE}sync/", conversations.ConversationSync.as_view()),
+    path(f"{ONE}drift/", drift.ConversationDrift.as_view()),
     path(f"{ONE}interrupt/", echoes.Interrupt.as_view()),
     path(f"{ONE}interactions/", echoes.Interactions.as_view()),
     path(f"{ONE}echoes/", echoes.EchoList.as_view()),

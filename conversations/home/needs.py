@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from echoadmin.duties import Duty
 from echoadmin.installation import is_at_rest
 from echoadmin.read_only import address
 from echoadmin.shown import lasting, money
+from personas.models import Persona
 
 SHOWN = 10
 BUDGETS = 50  # that are looked at
@@ -38,6 +39,8 @@ def what_needs_somebody(user: Any, workers: dict[str, Any]) -> list[Need]:
         *_unknown(),
         *_held(),
         *_unconfirmed(),
+        *_gone(),
+        *_differing(),
         *_orphans(),
         *_budgets(),
         *_alerts(),
@@ -93,6 +96,32 @@ def _unknown() -> list[Need]:
     rows = Conversation.objects.filter(state="unknown").order_by("-id")[:SHOWN]
     what = "It is not known whether Tavus made this conversation"
     return [_need(f"unknown-{row.public_id}", what, str(row), address(row), "unknown") for row in rows]
+
+
+def _gone() -> list[Need]:
+    """Personas and replicas that Tavus doesn't have any more, and that conversations still run on."""
+    running = Conversation.objects.filter(status="active", state="live").filter(
+        Q(persona__state="gone") | Q(replica__state="gone")
+    )
+    found = []
+    for row in running.select_related("persona", "replica").order_by("-id")[:SHOWN]:
+        lost = [one for one in (row.persona, row.replica) if one is not None and one.state == "gone"]
+        what = " and ".join(f"{one._meta.verbose_name} {one}" for one in lost)
+        words = f"Deleted at Tavus, and running: {what}"
+        found.append(_need(f"gone-{row.public_id}", words, str(row), address(row), "gone"))
+    return found
+
+
+def _differing() -> list[Need]:
+    """Personas that are other at Tavus than was asked for here, as the last sync found them."""
+    rows = Persona.objects.filter(drift__isnull=False, state="live").order_by("-id")[:SHOWN]
+    return [
+        _need(
+            f"differs-{row.public_id}", f"Changed at Tavus: {', '.join(row.differs)[:160]}", str(row),
+            address(row, "drift"), "differs",
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _counted(state: str, **more: Any) -> Any:

@@ -137,4 +137,5 @@ CONVERSATION = MirroredKind(
     state_of=state_of,
     settled=settled,
     disposable=lambda row: not row.requested and not row.echoes.exists(),
+    bookkeeping=frozenset(["conversation_id", "created_at", "updated_at", "events", "meeting_token"]),
 )

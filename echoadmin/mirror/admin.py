@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
@@ -13,9 +13,11 @@ from unfold.decorators import display
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
 from echoadmin.actors import Actor
-from echoadmin.pages import button, tell
+from echoadmin.mirror.drift import Comparison, Difference, compare
+from echoadmin.mirror.kinds import MirroredKind
+from echoadmin.pages import button, draw, pretty, require_role, tell, told, words_of
 from echoadmin.read_only import Facts, ReadOnlyAdmin, address, document
-from echoadmin.shown import code, state, when
+from echoadmin.shown import NOTHING, code, state, when
 from echoadmin.tavus.errors import TavusError
 
 
@@ -26,6 +28,43 @@ class MirroredAdmin(ReadOnlyAdmin):
     search_help_text = "Name, or either id"
     change_list_template = "admin/mirror_list.html"
     detail_template = "admin/mirror_detail.html"
+    drift_template = "admin/drift.html"
+    kind: ClassVar[MirroredKind]
+
+    def custom_paths(self) -> list[Any]:
+        return [("<str:object_id>/change/drift/", "drift", self.drift_view)]
+
+    def drift_view(
+        self, request: HttpRequest, object_id: str, more: dict[str, Any] | None = None, status: int = 200
+    ) -> HttpResponseBase:
+        """The row beside its object at Tavus, asked now. more: what the template is to show besides."""
+        require_role(request, "auditor", "compare with Tavus")
+        row = self.find(request, object_id)
+        try:
+            found = compare(self.kind, row, actor=actor(request))
+        except (TavusError, ValueError) as error:
+            return told(request, getattr(error, "status", None) or 502, *words_of(error))
+        context = {
+            "title": f"{row}: here and at Tavus",
+            "crumb": (str(row), address(row)),
+            "row": row,
+            "found": found,
+            "rows": [shown_difference(one) for one in found.differences],
+            "looked_at": when(found.looked_at),
+            "here": address(row, "drift"),
+            "uses": self.uses(row),
+        }
+        return draw(
+            request, self.drift_template, context | self.drift_context(request, row, found) | (more or {}), status
+        )
+
+    def drift_context(self, request: HttpRequest, row: Any, found: Comparison) -> dict[str, Any]:
+        """What else the drift page of this kind wants."""
+        return {}
+
+    def uses(self, row: Any) -> list[dict[str, str]]:
+        """What still uses it: kind, name and address of each."""
+        return []
 
     def facts(self, request: HttpRequest, row: Any) -> Facts:
         return [
@@ -66,6 +105,21 @@ class MirroredAdmin(ReadOnlyAdmin):
         return when(row.upstream_created_at or row.created_at)
 
 
+def shown_difference(one: Difference) -> dict[str, Any]:
+    """A row of the drift page."""
+    values = {side: NOTHING if value is None else _shown(value) for side, value in _sides(one)}
+    times = {"since": when(one.since), "agreed_at": when(one.agreed_at) if one.agreed_at else ""}
+    return {"pointer": one.pointer, "asked": one.asked, "kept_back": one.kept_back, **values, **times}
+
+
+def _sides(one: Difference) -> list[tuple[str, Any]]:
+    return [("here", one.here), ("upstream", one.upstream)]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) and value else pretty(value)
+
+
 class CreatedAdmin(MirroredAdmin):
     """Of what is created from here: a row whose answer was lost can be settled by a person."""
 
@@ -82,6 +136,7 @@ class CreatedAdmin(MirroredAdmin):
 
     def custom_paths(self) -> list[Any]:
         return [
+            *super().custom_paths(),
             ("<str:object_id>/change/adopt/", "adopt", self.adopt),
             ("<str:object_id>/change/give-up/", "give_up", self.give_up),
         ]

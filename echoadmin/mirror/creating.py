@@ -92,12 +92,14 @@ def settle_failed(row: Any, error: TavusError, actor: Actor) -> None:
 
 def take(kind: MirroredKind, row: Any, payload: Payload, *, whole: bool) -> None:
     """Put an upstream row into a mirror row: it is live, and known as of now. Does not save."""
+    before, looked_before = row.payload, row.synced_at
     row.upstream_id = str(payload[kind.id_field])[:128]
     row.payload = kept(row, payload, whole=whole)
     row.state = MirrorState.LIVE
     row.error = None
     row.synced_at = timezone.now()
     kind.take(row, payload)
+    kind.compared(row, before, looked_before)
 
 
 def make_room_for(kind: MirroredKind, row: Any, upstream_id: str) -> None:

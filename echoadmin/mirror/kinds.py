@@ -33,7 +33,8 @@ class MirroredKind:
     `whole` tells a full object from a list's row. get: asks upstream for one. state_of: what `settled` compares
     before and after. settled: runs in the saving transaction, with what state_of said before, and returns entries to
     write. disposable: whether a row that a sync made holds nothing of our own, so that the row which asked for the
-    object may take its place.
+    object may take its place. bookkeeping: top-level fields that are upstream's own, and never differ. compared: told
+    after each look, with the payload and the time of the look before.
     """
 
     name: str
@@ -43,6 +44,8 @@ class MirroredKind:
     state_of: Callable[[Any], str] = lambda row: ""
     settled: Callable[[Any, str, Actor], list[Draft]] = _nothing
     disposable: Callable[[Any], bool] = lambda row: not row.requested
+    bookkeeping: frozenset[str] = frozenset(["created_at", "updated_at"])
+    compared: Callable[[Any, Payload, datetime | None], None] = lambda row, before, looked_before: None
 
     @property
     def id_field(self) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from echoadmin.actors import Actor
-from echoadmin.log.writer import append
+from echoadmin.log.writer import Draft, append
 from echoadmin.mirror.creating import lock_row, take
-from echoadmin.mirror.kinds import MirroredKind, NotPossible, about, noted
+from echoadmin.mirror.kinds import MirroredKind, NotPossible, Payload, about, noted
 from echoadmin.mirror.models import MirrorState
 from echoadmin.tavus.errors import NotFound
 from echoadmin.upstream import calling, client
@@ -29,12 +30,25 @@ def look(kind: MirroredKind, row: Any, *, actor: Actor) -> None:
         except NotFound:
             mark_gone(kind, row, actor)
             return
+    write_looked(kind, row, {**payload, kind.id_field: asked}, actor=actor)
+
+
+def write_looked(
+    kind: MirroredKind,
+    row: Any,
+    payload: Payload,
+    *,
+    actor: Actor,
+    change: Callable[[Any], list[Draft]] = lambda current: [],
+) -> None:
+    """Write what upstream said of the whole object. change: alters the row before, and gives entries of its own."""
     with transaction.atomic(durable=True):
         current = lock_row(kind.model, row)
         was, was_gone = kind.state_of(current), current.state == MirrorState.GONE
-        take(kind, current, {**payload, kind.id_field: asked}, whole=True)
+        own = change(current)
+        take(kind, current, payload, whole=True)
         current.save()
-        drafts = kind.settled(current, was, actor)
+        drafts = [*own, *kind.settled(current, was, actor)]
         if was_gone:
             drafts.append(noted(current, "returned", actor))
         if drafts:

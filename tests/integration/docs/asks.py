@@ -1,4 +1,4 @@
-"""What shell lines that can't be run here ask for, held to what there is: make's targets, commands, scripts, options."""
+"""What shell lines ask for, held to what there is: make's targets, commands, scripts, their options."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ def _commands(text: str) -> Iterator[list[str]]:
         except ValueError:
             continue  # a quote that goes on: `bash -n` has judged it
         for command in _split(words):
-            while command and re.match(r"\w+=", command[0]):
-                command = command[1:]
-            if command:
-                yield command
+            set_before = next((n for n, word in enumerate(command) if not re.match(r"\w+=", word)), len(command))
+            if command[set_before:]:
+                yield command[set_before:]
 
 
 def _split(words: list[str]) -> Iterator[list[str]]:

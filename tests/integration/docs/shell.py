@@ -64,7 +64,7 @@ def run(blocks: list[Block], console: ConsoleProcess, folder: Path) -> str:
 
 
 def _script(blocks: list[Block], console: ConsoleProcess, folder: Path) -> str:
-    lines = ["set -euo pipefail", "set -a", f"at() {{ echo \"$1\" >> {shlex.quote(str(folder / '.at'))}; }}"]
+    lines = ["set -euo pipefail", "set -a", f'at() {{ echo "$1" >> {shlex.quote(str(folder / ".at"))}; }}']
     done: set[str] = set()
     for number, block in enumerate(blocks):
         wanted = [name.strip() for name in block.markers.get("setup", "").split(",") if name.strip()]
