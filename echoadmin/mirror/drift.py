@@ -235,8 +235,11 @@ class _Walk:
             documents = [doc if isinstance(doc, dict) else {} for doc in (asked, seen, now)]
             for name in sorted(set().union(*documents)):
                 yield from self._inner([*way, name], *(doc.get(name, _NONE) for doc in documents))
-        elif not self._untold(way, asked, seen, now) and not _same(here, now):
-            yield _leaf(_pointer(way), here, now, asked is not _NONE)
+        elif not self._untold(way, asked, seen, now):
+            here, now = (None if value is _NONE else value for value in (here, now))
+            hidden = [value for value in (here, now) if holds_mask(value) is not None]
+            if hidden or not _same(here, now):
+                yield _leaf(_pointer(way), here, now, asked is not _NONE, hidden)
 
     def _untold(self, way: list[str], asked: Any, seen: Any, now: Any) -> bool:
         """Whether upstream has never told, or the mirror never held, this field: nothing is known to differ."""
@@ -246,13 +249,10 @@ class _Walk:
 
 
 def _same(here: Any, now: Any) -> bool:
-    here, now = (None if value is _NONE else value for value in (here, now))
     return bool(here == now) and isinstance(here, bool) == isinstance(now, bool)
 
 
-def _leaf(pointer: str, here: Any, now: Any, asked: bool) -> Difference:
-    here, now = (None if value is _NONE else value for value in (here, now))
-    hidden = [value for value in (here, now) if holds_mask(value) is not None]
-    whole = any(isinstance(value, str) for value in hidden)
-    why = _MASKED if whole else HOLDS_A_SECRET if hidden else ""
+def _leaf(pointer: str, here: Any, now: Any, asked: bool, hidden: list[Any]) -> Difference:
+    unknown = any(isinstance(value, str) for value in hidden) or _same(here, now)
+    why = _MASKED if unknown else HOLDS_A_SECRET if hidden else ""
     return Difference(pointer, here, now, asked, kept_back=why)
