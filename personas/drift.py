@@ -15,7 +15,7 @@ from echoadmin.mirror.drift import Comparison, at, compare, put, require
 from echoadmin.mirror.kinds import NotPossible, Payload, noted
 from echoadmin.mirror.looking import write_looked
 from echoadmin.mirror.models import MirrorState
-from echoadmin.tavus.errors import InvalidRequest
+from echoadmin.tavus.errors import Conflict, InvalidRequest
 from personas import services
 from personas.mirrored import PERSONA
 from personas.models import Persona, Replica
@@ -64,7 +64,12 @@ def push(*, actor: Actor, persona: Persona, patch_sha256: str, force: bool = Fal
     _refuse_gone(found)
     require(patch_sha256, found.push_sha256)
     if found.push:
-        services.send_patch(actor=actor, persona=persona, operations=found.push, force=force, verb="push")
+        try:
+            services.send_patch(actor=actor, persona=persona, operations=found.push, force=force, verb="push")
+        except Conflict as error:
+            if error.maker_changes:
+                error.code, error.way_out = "unpublished_edits", WHAT_FORCE_LOSES
+            raise
     return found
 
 

@@ -19,7 +19,7 @@ from echoadmin.duties import Duty
 from echoadmin.installation import is_at_rest
 from echoadmin.read_only import address
 from echoadmin.shown import lasting, money
-from personas.models import Persona
+from personas.models import Persona, Replica
 
 SHOWN = 10
 BUDGETS = 50  # that are looked at
@@ -109,6 +109,10 @@ def _gone() -> list[Need]:
         what = " and ".join(f"{one._meta.verbose_name} {one}" for one in lost)
         words = f"Deleted at Tavus, and running: {what}"
         found.append(_need(f"gone-{row.public_id}", words, str(row), address(row), "gone"))
+    defaults = Persona.objects.filter(state="live").exclude(default_replica_id="").values("default_replica_id")
+    for replica in Replica.objects.filter(state="gone", upstream_id__in=defaults).order_by("-id")[:SHOWN]:
+        words = "Deleted at Tavus, and still the default of personas"
+        found.append(_need(f"gone-{replica.public_id}", words, str(replica), address(replica), "gone"))
     return found
 
 

@@ -43,7 +43,8 @@ class MirroredAdmin(ReadOnlyAdmin):
         try:
             found = compare(self.kind, row, actor=actor(request))
         except (TavusError, ValueError) as error:
-            return told(request, getattr(error, "status", None) or 502, *words_of(error))
+            refused_here = not isinstance(error, TavusError)
+            return told(request, 409 if refused_here else 502, *words_of(error))
         context = {
             "title": f"{row}: here and at Tavus",
             "crumb": (str(row), address(row)),
