@@ -1,4 +1,7 @@
-"""A console that asks Tavus for a conversation and may not live to see the answer: `killed_console.py DATABASE GIVEN`."""
+"""A console that asks Tavus for a conversation and may not live to see the answer.
+
+`killed_console.py DATABASE GIVEN`
+"""
 
 from __future__ import annotations
 

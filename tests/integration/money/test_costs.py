@@ -114,7 +114,8 @@ def test_the_page_asks_as_much_at_ten_thousand_conversations_as_at_ten(visitor: 
             Conversation(
                 public_id=f"cv_{count}_{n}", upstream_id=f"c{count}_{n}", state="live", status="ended",
                 persona=personas[n % 30], created_by=f"user {n % 20}",
-                upstream_created_at=NOON + timedelta(minutes=n % 20_000), ended_at=NOON + timedelta(minutes=n % 20_000 + 1),
+                upstream_created_at=NOON + timedelta(minutes=n % 20_000),
+                ended_at=NOON + timedelta(minutes=n % 20_000 + 1),
             )
             for n in range(count)
         )  # fmt: skip
