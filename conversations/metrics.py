@@ -6,16 +6,19 @@ Imported once, by the URLs: that makes the gauges known and reads nothing yet.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 
 from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from conversations.models import Conversation, Echo, EchoState, Room, Worker
+from conversations.models import Budget, Conversation, Echo, EchoState, Room, WebhookReceived, WebhookState, Worker
 from conversations.models.echo import FINAL_STATES
+from conversations.models.price import read_rates
+from conversations.money.budgets import standings
+from conversations.money.spending import Cost, costs, unsettled_in
 from conversations.services.workers import counted
+from conversations.slots.standing import slots
 from echoadmin import metrics
 from echoadmin.deliveries.models import Delivery
 from echoadmin.duties import Duty
@@ -99,22 +102,30 @@ def runs_by_state() -> dict[tuple[str, str], float]:
     return {(row["kind"], row["state"]): row["n"] for row in going}
 
 
-def running() -> dict[tuple[()], tuple[float, float, Decimal | None]]:
-    """Conversations that run, and the billed seconds and the cost of today (UTC), those that ended today with them."""
-    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    of_today = Q(status="active", state="live") | Q(ended_at__gt=midnight)
-    rows = list(Conversation.objects.filter(of_today, test_mode=False, upstream_id__isnull=False))
-    seconds = sum(
-        max(0.0, ((row.ended_at or timezone.now()) - max(row.started_at, midnight)).total_seconds()) for row in rows
+def today() -> dict[str, Cost]:
+    """What the conversations that began today (UTC) have come to so far, by currency."""
+    day = timezone.now().date()
+    return {cost.currency: cost for cost in costs("day", day, day, read_rates(), unsettled_in(day, day))}
+
+
+def budgets() -> dict[str, float]:
+    """How many have room, have warned, or are reached."""
+    found = dict.fromkeys(("ok", "warned", "reached"), 0.0)
+    for standing in standings(Budget.objects.all(), read_rates()):
+        found[standing.state] += 1
+    return found
+
+
+def webhooks_in() -> dict[tuple[()], tuple[int, int, datetime | None]]:
+    """Webhooks that were received: how many wait to be processed, how many failed, and since when the oldest waits."""
+    waits = Q(state=WebhookState.RECEIVED)
+    rows = WebhookReceived.objects.filter(state__in=(WebhookState.RECEIVED, WebhookState.FAILED))
+    found = rows.aggregate(
+        waiting=Count("id", filter=waits),
+        failed=Count("id", filter=~waits),
+        oldest=Min("received_at", filter=waits),
     )
-    price = settings.PRICE_PER_MINUTE
-    cost = None if price is None else Decimal(seconds) * Decimal(str(price)) / 60
-    return {(): (sum(row.is_active for row in rows), seconds, cost)}
-
-
-def slots() -> dict[tuple[()], float]:
-    """How many conversations may run at once, as far as it is known."""
-    return {(): settings.CONVERSATION_SLOTS} if settings.CONVERSATION_SLOTS else {}
+    return {(): (found["waiting"], found["failed"], found["oldest"])}
 
 
 def looks_waiting() -> dict[tuple[()], tuple[int, datetime | None]]:
@@ -161,12 +172,23 @@ register_rows(
 )  # fmt: skip
 register("echoadmin_runs", "Runs that have not ended.", label=("kind", "state"), read=runs_by_state)
 register_rows(
-    Shown("echoadmin_slots_used", "Conversations that run.", lambda row: row[0]),
-    Shown("echoadmin_billed_seconds_today", "Seconds that were billed today (UTC).", lambda row: row[1]),
-    Shown("echoadmin_cost_today", "What they cost, in CURRENCY, where a price is set.", lambda row: row[2]),
-    read=running,
+    Shown("echoadmin_slots_used", "Conversations that hold a slot.", lambda slots: slots.taken),
+    Shown("echoadmin_slots_limit", "Slots of the plan, where it is known.", lambda slots: slots.limit),
+    Shown("echoadmin_slots_waiting", "Conversations that wait for a slot.", lambda slots: slots.waiting),
+    read=lambda: {(): slots()},
 )
-register("echoadmin_slots_limit", "Conversations that may run at once, where it is set.", read=slots)
+register_rows(
+    Shown("echoadmin_billed_seconds_today", "Seconds of what began today (UTC).", lambda cost: cost.seconds),
+    Shown("echoadmin_cost_today", "What they cost so far, where a price is set.", lambda cost: cost.cost),
+    label="currency", read=today,
+)  # fmt: skip
+register("echoadmin_budgets", "Budgets by how they stand.", label="state", read=budgets)
+register_rows(
+    Shown("echoadmin_webhooks_in_waiting", "Webhooks received and not processed yet.", lambda row: row[0]),
+    Shown("echoadmin_webhooks_in_failed", "Webhooks whose processing failed.", lambda row: row[1]),
+    Shown("echoadmin_webhooks_in_oldest_seconds", "For how long the oldest waits.", lambda row: _since(row[2])),
+    read=webhooks_in,
+)
 register_rows(
     Shown("echoadmin_looks_waiting", "Conversations to be looked at upstream.", lambda row: row[0]),
     Shown("echoadmin_looks_oldest_seconds", "For how long the first waits.", lambda row: _since(row[1])),

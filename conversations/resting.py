@@ -1,7 +1,8 @@
 """What a restored copy does not take up: it must say nothing again, and not act beside the original that may still run.
 
 Nobody is in a room; what was queued is cancelled, and what was being said or sent is unconfirmed: whether the original
-said it is not known here. Runs are stopped, webhooks out that waited have failed; both can be begun again by people.
+said it is not known here. Who waited for a slot waits no more: the original may have created it, and it costs. Runs are
+stopped, webhooks out that waited have failed; both can be begun again by people. Of all this no subscription is told.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ from __future__ import annotations
 from django.db.models import F
 from django.utils import timezone
 
-from conversations.models import Echo, EchoState, Interaction, InteractionState, Room, RoomState, Wanted, Worker
+from conversations.models import (
+    Echo,
+    EchoState,
+    Interaction,
+    InteractionState,
+    RequestState,
+    Room,
+    RoomState,
+    SlotRequest,
+    StateChange,
+    Wanted,
+    Worker,
+)
 from conversations.models.echo import UNDER_WAY
 from echoadmin.deliveries.models import Delivery, DeliveryState
 from echoadmin.duties import Duty
@@ -27,7 +40,7 @@ def come_to_rest() -> dict[str, int]:
     Console.objects.all().delete()
     Worker.objects.filter(stopped_at=None).update(stopped_at=now, lease_until=now)
     Duty.objects.update(holder="", lease_until=None, next_run_at=now, epoch=F("epoch") + 1)
-    return {
+    ended = {
         "rooms": _leave_rooms(),
         "queued": _end_echoes((EchoState.QUEUED, EchoState.HELD), EchoState.CANCELLED),
         "under_way": _end_echoes(UNDER_WAY, EchoState.UNCONFIRMED),
@@ -35,10 +48,15 @@ def come_to_rest() -> dict[str, int]:
         "runs": Run.objects.exclude(state__in=ENDED).update(
             state=RunState.STOPPED, error=WORDS, holder="", lease_until=None, ended_at=now, epoch=F("epoch") + 1
         ),
+        "slot_requests": SlotRequest.objects.filter(state__in=(RequestState.WAITING, RequestState.CREATING)).update(
+            state=RequestState.CANCELLED, ended_at=now
+        ),
         "webhooks_out": Delivery.objects.filter(state=DeliveryState.WAITING).update(
             state=DeliveryState.FAILED, next_try_at=None, ended_at=now
         ),
     }
+    StateChange.objects.all().delete()
+    return ended
 
 
 def _leave_rooms() -> int:

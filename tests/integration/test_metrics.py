@@ -12,6 +12,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from conversations.models import WebhookReceived
 from echoadmin import metrics
 from echoadmin.deliveries.models import Delivery, Subscription
 from echoadmin.tavus.exchange import Exchange
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 LABELS = {  # each of a closed set of values, or, of a worker, one for each process
     *("state", "status", "reason", "kind", "duty", "follower", "worker", "operation", "step", "le", "version"),
     *("generation", "implementation", "major", "minor", "patchlevel"),  # of the client library's own
-    *("method", "route"),
+    *("method", "route", "currency"),
 }  # fmt: skip
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -96,13 +97,13 @@ def test_slots_seconds_and_cost_are_those_of_today(settings: Settings) -> None:
     make.conversation(
         upstream_created_at=midnight - timedelta(hours=1), ended_at=midnight - timedelta(minutes=1), status="ended"
     )
-    make.conversation(upstream_created_at=midnight - timedelta(hours=1))
+    make.conversation(upstream_created_at=midnight)
     make.conversation(test_mode=True)
     told = scrape()
     today = (timezone.now() - midnight).total_seconds()
     assert value(told, "echoadmin_slots_used") == 1
     assert value(told, "echoadmin_slots_limit") == 3
-    seconds, cost = value(told, "echoadmin_billed_seconds_today"), value(told, "echoadmin_cost_today")
+    seconds, cost = (value(told, f"echoadmin_{name}_today", currency="USD") for name in ("billed_seconds", "cost"))
     assert seconds is not None and cost is not None
     assert 0 <= today - seconds < 30
     assert cost == pytest.approx(seconds * 0.01)
@@ -114,7 +115,10 @@ def test_what_waits_is_told_with_its_age() -> None:
     subscription = Subscription.objects.create(url="https://example.com/", sealed_secret="", created_by="ana")
     Delivery.objects.create(subscription=subscription, event_type="echo.spoken", body="{}")
     make.duty(name="late", next_run_at=timezone.now() - timedelta(seconds=90), last_error="no way")
+    WebhookReceived.objects.create(event_type="x", body={}, received_at=timezone.now() - timedelta(seconds=80))
     told = scrape()
+    assert value(told, "echoadmin_webhooks_in_waiting") == 1
+    assert 80 <= (value(told, "echoadmin_webhooks_in_oldest_seconds") or 0) < 110
     assert value(told, "echoadmin_looks_waiting") == value(told, "echoadmin_deliveries_waiting") == 1
     assert 70 <= (value(told, "echoadmin_looks_oldest_seconds") or 0) < 100
     assert 90 <= (value(told, "echoadmin_duty_overdue_seconds", duty="late") or 0) < 120
