@@ -92,8 +92,12 @@ def _since(at: datetime | None) -> float | None:
     return (timezone.now() - at).total_seconds() if at else None
 
 
+def _waits(at: datetime | None) -> float:
+    return _since(at) or 0.0
+
+
 def _overdue(duty: Duty) -> float:
-    return 0.0 if duty.standing == "running" else max(0.0, _since(duty.next_run_at) or 0.0)
+    return 0.0 if duty.standing == "running" else max(0.0, _waits(duty.next_run_at))
 
 
 def runs_by_state() -> dict[tuple[str, str], float]:
@@ -186,16 +190,16 @@ register("echoadmin_budgets", "Budgets by how they stand.", label="state", read=
 register_rows(
     Shown("echoadmin_webhooks_in_waiting", "Webhooks received and not processed yet.", lambda row: row[0]),
     Shown("echoadmin_webhooks_in_failed", "Webhooks whose processing failed.", lambda row: row[1]),
-    Shown("echoadmin_webhooks_in_oldest_seconds", "For how long the oldest waits.", lambda row: _since(row[2])),
+    Shown("echoadmin_webhooks_in_oldest_seconds", "For how long the oldest waits.", lambda row: _waits(row[2])),
     read=webhooks_in,
 )
 register_rows(
     Shown("echoadmin_looks_waiting", "Conversations to be looked at upstream.", lambda row: row[0]),
-    Shown("echoadmin_looks_oldest_seconds", "For how long the first waits.", lambda row: _since(row[1])),
+    Shown("echoadmin_looks_oldest_seconds", "For how long the first waits.", lambda row: _waits(row[1])),
     read=looks_waiting,
 )
 register_rows(
     Shown("echoadmin_deliveries_waiting", "Webhooks out that were not taken yet.", lambda row: row[0]),
-    Shown("echoadmin_deliveries_oldest_seconds", "For how long the oldest waits.", lambda row: _since(row[1])),
+    Shown("echoadmin_deliveries_oldest_seconds", "For how long the oldest waits.", lambda row: _waits(row[1])),
     read=deliveries_waiting,
 )

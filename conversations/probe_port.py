@@ -6,6 +6,7 @@ of its own: one for each caller, for 5 s at most, so that /healthz answers also 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,18 +23,18 @@ from prometheus_client import REGISTRY
 from echoadmin import health
 from echoadmin.api.problems import Problem
 from echoadmin.metrics import Metrics
-from echoadmin.serving import ports
 
 CALLER_LIMIT = 5.0  # seconds that a caller may take to ask, or to listen
 _metrics = Metrics.as_view(registries=(REGISTRY,))  # what the database tells, consoles tell
 
 
 @contextmanager
-def probes_at(host: str, port: int) -> Iterator[None]:
-    """Answer there for the length of a `with`. Raises PortTaken, which names ECHOADMIN_WORKER_PORT."""
+def probes_at(listening: socket.socket) -> Iterator[None]:
+    """Answer there for the length of a `with`; the socket is closed at its end."""
+    host, port = listening.getsockname()[:2]
     server = _Server((host, port), _Handler, bind_and_activate=False)
     server.socket.close()
-    server.socket = ports.listen_on(host, port, "ECHOADMIN_WORKER_PORT")
+    server.socket = listening
     server.server_name, server.server_port = host, port
     server.setup_environ()
     server.set_app(_application)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from conversations.rooms.worker import RunningWorker, start_worker, stop_worker
 from echoadmin.duties import OTHERS_FIRST
 from echoadmin.garbage import spare_what_is_loaded
 from echoadmin.installation import WrongMode, refuse_other_mode
-from echoadmin.serving.ports import PortTaken
+from echoadmin.serving.ports import PortTaken, listen_on
 
 
 class Command(BaseCommand):
@@ -41,11 +42,13 @@ class Command(BaseCommand):
             refuse_other_mode(settings.MODE)
             connection.close()
             name = options["name"] or settings.WORKER or claims.name_of_this_process()
-            asyncio.run(self._run(name, options["capacity"]))
+            port = settings.WORKER_PORT  # taken before anything runs: a message that comes later may be lost
+            listening = listen_on(settings.HOST, port, "ECHOADMIN_WORKER_PORT") if port else None
+            asyncio.run(self._run(name, options["capacity"], listening))
         except (NameTaken, WrongMode, FileNotFoundError, PortTaken) as reason:
             raise CommandError(str(reason)) from reason
 
-    async def _run(self, name: str, capacity: int | None) -> None:
+    async def _run(self, name: str, capacity: int | None, listening: socket.socket | None) -> None:
         """Until a signal comes, or somebody drains it by page or REST; then rooms are handed over, and at a (second)
         signal left at once."""
         signals: asyncio.Queue[None] = asyncio.Queue()
@@ -54,7 +57,7 @@ class Command(BaseCommand):
         worker = await start_worker(name, capacity=capacity, duties_overdue=OTHERS_FIRST)
         spare_what_is_loaded()
         try:
-            with _answering(worker):
+            with _answering(worker, listening):
                 self.stdout.write(f"worker {worker.row.name} is ready; Ctrl-C drains it, twice stops it")
                 await _first_of(signals.get(), worker.keeper.drained.wait())
                 self.stdout.write(f"worker {worker.row.name} hands over {len(worker.keeper.rooms)} rooms")
@@ -65,12 +68,9 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _answering(worker: RunningWorker) -> Iterator[None]:
-    """Its probes and metrics, where it has a port for them. Raises PortTaken."""
-    with ExitStack() as running:
-        running.enter_context(shown(worker))
-        if settings.WORKER_PORT:
-            running.enter_context(probes_at(settings.HOST, settings.WORKER_PORT))
+def _answering(worker: RunningWorker, listening: socket.socket | None) -> Iterator[None]:
+    """Its probes and metrics, where it has a port for them."""
+    with shown(worker), probes_at(listening) if listening else nullcontext():
         yield
 
 
