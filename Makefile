@@ -46,6 +46,9 @@ chaos: $(INSTALLED)/requirements-dev.txt ## kill, stop and cut off real processe
 fuzz: $(INSTALLED)/requirements-dev.txt ## the whole API asked at random for half an hour, with each role's key (EXAMPLES=40 to each address)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),40) exec $(PYTHON) -m pytest tests/acceptance/test_every_address.py $(ARGS)
 
+month: $(INSTALLED)/requirements-dev.txt ## a simulated month: what conversations cost here is what the twin bills (docs/money.md)
+	@MONTH_DAYS=$(or $(DAYS),30) exec $(PYTHON) -m pytest -q -s tests/acceptance/month $(ARGS)
+
 screenshots: $(INSTALLED)/requirements-dev.txt ## a picture of each page, light and dark, wide and narrow, to docs/screenshots
 	@exec $(PYTHON) tests/screenshots.py
 
@@ -66,4 +69,4 @@ $(INSTALLED)/%: %
 
 $(INSTALLED)/requirements-dev.txt: $(INSTALLED)/requirements.txt
 
-.PHONY: help run test lint types contracts bench soak fidelity faults chaos fuzz screenshots
+.PHONY: help run test lint types contracts bench soak fidelity faults chaos fuzz month screenshots

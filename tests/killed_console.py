@@ -1,7 +1,4 @@
-"""A console that asks Tavus for a conversation and may not live to see the answer.
-
-`killed_console.py DATABASE GIVEN`
-"""
+"""A console that asks Tavus for a conversation and may not live to see the answer."""
 
 from __future__ import annotations
 

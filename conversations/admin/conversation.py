@@ -35,6 +35,7 @@ from conversations.money.words import price_words
 from conversations.services import mirroring, rooms
 from conversations.services.mirrored import CONVERSATION
 from conversations.services.orphans import adopt_stranger
+from conversations.slots.standing import slot_limit
 from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
 from echoadmin.accounts.roles import may
@@ -207,7 +208,7 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             "form": form,
             "token": new_token(),
             "active": active,
-            "slots": settings.CONVERSATION_SLOTS,
+            "slots": slot_limit(),
             "price": price_words(settings.MAX_CALL_DURATION / 60),
             "price_per_minute": price and float(price.per_minute),
             "currency": price.currency if price else settings.CURRENCY,

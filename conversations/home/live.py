@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count
 from django.template.defaultfilters import truncatechars
 from django.utils import timezone
 
 from conversations.models import Conversation, Echo, Room, Worker
 from conversations.models.echo import UNDER_WAY
+from conversations.slots.standing import slot_limit
 from conversations.standing import room_of
 from echoadmin.read_only import address
 from echoadmin.shown import lasting, money
@@ -26,7 +26,7 @@ def live_now() -> dict[str, Any]:
     shown = list(rows.select_related("room", "room__worker").order_by("-id")[:SHOWN])
     taken = rows.count()
     said, waiting = _said(shown), _waiting(shown)
-    slots = settings.CONVERSATION_SLOTS
+    slots = slot_limit()
     return {
         "live": [_row(row, said.get(row.pk), waiting.get(row.pk, 0)) for row in shown],
         "taken": taken,

@@ -99,7 +99,8 @@ def _settled_sums(budgets: list[Budget], now: datetime) -> dict[str, Decimal | N
         f"b{budget.pk}": Sum(
             "settled_cost",
             filter=budget.counts
-            & Q(settled_currency=budget.currency, settled_day__gte=spans[budget.pk][0].date()),
+            & Q(settled_currency=budget.currency)
+            & Q(settled_day__gte=spans[budget.pk][0].date(), settled_day__lt=spans[budget.pk][1].date()),
         )
         for budget in budgets
     }  # fmt: skip
@@ -121,7 +122,8 @@ def _standing(
     spent, still, running = settled or Decimal(0), Decimal(0), 0
     for row in counting:
         rate = rate_at(row.started_at, rates)
-        if row.started_at < since or not takes(budget, row) or rate is None or rate.currency != budget.currency:
+        inside = since <= row.started_at < until and takes(budget, row)
+        if not inside or rate is None or rate.currency != budget.currency:
             continue
         so_far, most = _reckoned(row, rates, now)
         spent += so_far

@@ -45,6 +45,13 @@ def holders() -> QuerySet[Conversation]:
     return Conversation.objects.filter(HOLDS | (asked & Q(test_mode=False))).order_by("id")
 
 
+def slot_limit() -> int | None:
+    """CONVERSATION_SLOTS, else what Tavus taught; None where neither is known."""
+    if settings.CONVERSATION_SLOTS:
+        return int(settings.CONVERSATION_SLOTS)
+    return SlotLimit.objects.order_by("-id").values_list("learned", flat=True).first()
+
+
 def slots() -> Slots:
     """How they stand now. Three queries."""
     learned = SlotLimit.objects.order_by("-id").first()

@@ -58,15 +58,18 @@ def test_ended_running_and_asked_for_count_each_at_what_it_takes_at_least() -> N
     begun = max(period_of("day", now)[0], now - timedelta(minutes=10))
     ended(begun, seconds=90, persona=None)
     running(now - timedelta(seconds=1), max_call_duration=600)
-    make.conversation(state="reserved", status="", upstream_id=None, upstream_created_at=None)
-    make.conversation(state="rejected", status="", upstream_id=None, upstream_created_at=None)
+    asked = {"status": "", "upstream_id": None, "upstream_created_at": None}
+    make.conversation(state="reserved", max_call_duration=120, **asked)
+    make.conversation(state="rejected", **asked)
     make.conversation(test_mode=True)
     row = budget(period="month", amount="100")
     as_reckoned = standing(row)
     assert settle_all() == 1
     for found in (as_reckoned, standing(row)):
         assert found.spent == pytest.approx(Decimal("3.5"), abs=Decimal("0.01"))
-        assert found.still == pytest.approx(Decimal("9"), abs=Decimal("0.1")), "of the one that runs"
+        assert found.still == pytest.approx(Decimal("10"), abs=Decimal("0.1")), (
+            "of the one that runs, and the one asked for"
+        )
         assert found.running == 2
 
 

@@ -114,8 +114,7 @@ def test_the_page_asks_as_much_at_ten_thousand_conversations_as_at_ten(visitor: 
             Conversation(
                 public_id=f"cv_{count}_{n}", upstream_id=f"c{count}_{n}", state="live", status="ended",
                 persona=personas[n % 30], created_by=f"user {n % 20}",
-                upstream_created_at=NOON + timedelta(minutes=n % 20_000),
-                ended_at=NOON + timedelta(minutes=n % 20_000 + 1),
+                upstream_created_at=NOON + timedelta(minutes=n), ended_at=NOON + timedelta(minutes=n + 1),
             )
             for n in range(count)
         )  # fmt: skip
@@ -132,7 +131,7 @@ def test_the_page_asks_as_much_at_ten_thousand_conversations_as_at_ten(visitor: 
     running(NOON + timedelta(hours=1))
     assert asked() == few <= 13
     text = client.get(path).content.decode()
-    assert "≈ 10,010.00 EUR" in text or "10,0" in text
+    assert "Conversations</dt><dd>10,012</dd>" in text
     assert text.count("<rect") == 31
 
 
