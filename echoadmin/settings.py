@@ -77,7 +77,7 @@ ORPHANS = {
     "nobody": env.policy("ORPHAN_NOBODY", "warn"),
 }
 # A file that says by how many seconds all clocks here are ahead, the twin's too: for tests that live through a month.
-TEST_CLOCK = env.text(clock.SETTING)
+TEST_CLOCK = env.text("ECHOADMIN_TEST_CLOCK")
 if TEST_CLOCK:
     if not SANDBOX:
         raise env.BadSetting(f"{clock.SETTING} is for tests against the twin; unset it")

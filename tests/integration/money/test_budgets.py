@@ -26,6 +26,7 @@ from conversations.money.settling import settle_all
 from conversations.money.watching import watch_budgets
 from conversations.services import mirroring
 from conversations.services.orphans import guard
+from echoadmin.accounts.keys import create_key
 from echoadmin.actors import SYSTEM, Actor
 from echoadmin.alerts.models import Alert
 from echoadmin.log.models import Entry
@@ -76,11 +77,13 @@ def test_ended_running_and_asked_for_count_each_at_what_it_takes_at_least() -> N
 def test_each_scope_counts_its_own() -> None:
     user = make.user("manager", "ben")
     persona = make.persona()
-    mine = running(timezone.now(), created_by_user=user.pk, persona=persona)
+    key, _ = create_key(user=user, label="tts", actor=SYSTEM)
+    mine = running(timezone.now(), created_by_user=user.pk, created_by_key=key.prefix, persona=persona)
     running(timezone.now(), created_by_user=None)
     assert standing(budget(name="a")).running == 2
     assert standing(budget(name="b", scope="user", of="ben")).running == 1
     assert standing(budget(name="c", scope="persona", of=persona.public_id)).running == 1
+    assert standing(budget(name="k", scope="key", of=key.prefix)).running == 1
     Conversation.objects.filter(pk=mine.pk).update(status="ended", ended_at=mine.started_at + timedelta(seconds=30))
     settle_all()
     assert standing(budget(name="d", scope="user", of="ben")).spent == Decimal("0.5")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from conversations.models import Budget, Price, SlotRequest
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import SYSTEM
 from echoadmin.log.models import Kind
 from echoadmin.log.writer import Draft, append
+from echoadmin.public_ids import new_public_id
 from tests import make
 from tests.integration.pages import told
 
@@ -47,6 +51,23 @@ def alerts(count: int) -> None:
         told.alert(conversation_ref=make.conversation().public_id if number % 2 else "")
 
 
+def budgets(count: int) -> None:
+    for _ in range(count):
+        Budget.objects.create(name="A budget", amount=5, currency="EUR", scope="persona", persona=make.persona())
+
+
+def prices(count: int) -> None:
+    before = Price.objects.count()
+    for n in range(before, before + count):
+        Price.objects.create(valid_from=timezone.now() + timedelta(days=n), per_minute=1, currency="EUR")
+
+
+def slot_requests(count: int) -> None:
+    for _ in range(count):
+        row = SlotRequest(conversation_ref=new_public_id("cv"), created_by="ana", expires_at=timezone.now())
+        row.save()
+
+
 LISTS: dict[str, Callable[[int], object]] = {
     "conversations/conversation": rooms,
     "conversations/room": rooms,
@@ -57,6 +78,9 @@ LISTS: dict[str, Callable[[int], object]] = {
     "conversations/gap": make.gap.create_batch,
     "conversations/script": make.script.create_batch,
     "conversations/webhookreceived": make.webhook.create_batch,
+    "conversations/price": prices,
+    "conversations/budget": budgets,
+    "conversations/slotrequest": slot_requests,
     "personas/persona": make.persona.create_batch,
     "personas/replica": make.replica.create_batch,
     "echoadmin/duty": make.duty.create_batch,
