@@ -94,3 +94,22 @@ def test_a_folder_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv(NAME, str(tmp_path / "file" / "folder"))
     assert str(tmp_path / "file") in refused(lambda: env.folder(NAME, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [
+        ("off", env.Policy(looks=False)), ("WARN", env.Policy()), ("end:2.5", env.Policy(ends=True, minutes=2.5)),
+        ("", env.Policy(ends=True, minutes=2)),
+    ],
+)  # fmt: skip
+def test_a_policy_is_off_warn_or_an_end(monkeypatch: pytest.MonkeyPatch, given: str, policy: env.Policy) -> None:
+    monkeypatch.setenv("ORPHAN", given)
+    assert env.policy("ORPHAN", "end:2") == policy
+
+
+@pytest.mark.parametrize("given", ["end", "end:", "end:-1", "end:soon", "end:nan", "stop:5", "warn:3"])
+def test_what_is_no_policy_is_refused_with_an_example(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("ORPHAN", given)
+    with pytest.raises(env.BadSetting, match="such as end:10"):
+        env.policy("ORPHAN", "warn")
