@@ -136,6 +136,6 @@ CONVERSATION = MirroredKind(
     get=lambda client, conversation_id: client.get_conversation(conversation_id),
     state_of=state_of,
     settled=settled,
-    disposable=lambda row: not row.requested and not row.echoes.exists(),
+    disposable=lambda row: not row.made_here and not row.requested and not row.echoes.exists(),
     bookkeeping=frozenset(["conversation_id", "created_at", "updated_at", "events", "meeting_token"]),
 )

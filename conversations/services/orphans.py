@@ -154,7 +154,7 @@ def _end_orphans(actor: Actor) -> list[Conversation]:
 
 
 def _end_over_budget(actor: Actor) -> list[Conversation]:
-    """Those that run and count for a budget that is reached and says so; the newest first, until it is not."""
+    """Those that run and count for a budget that is reached and says so, the newest first."""
     budgets = list(Budget.objects.filter(ends=True).select_related("persona", "user", "key").order_by("id"))
     over = [one.budget for one in standings(budgets, read_rates()) if one.spent >= one.budget.amount]
     if not over:

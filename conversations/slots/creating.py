@@ -61,13 +61,11 @@ def claim_next() -> SlotRequest | None:
 
 
 def _is_free() -> bool:
-    """Counting those that were claimed and have no row yet."""
-    standing = slots()
-    if standing.limit is None:
-        return True
+    """Counting those that were claimed and have no row yet: before the rows, so that none is in neither count."""
     refs = Conversation.objects.values("public_id")
     claimed = SlotRequest.objects.filter(state=RequestState.CREATING).exclude(conversation_ref__in=refs).count()
-    return standing.taken + claimed < standing.limit
+    standing = slots()
+    return standing.limit is None or standing.taken + claimed < standing.limit
 
 
 def create_for(row: SlotRequest, *, actor: Actor) -> SlotRequest:
