@@ -35,12 +35,13 @@ class Command(BaseCommand):
             "--discard-maker-changes", action="store_true",
             help="push although it discards, for good, edits in Tavus's own editor that nobody has published",
         )  # fmt: skip
+        parser.add_argument("--check", action="store_true", help="exit with 1 when something differs")
         parser.add_argument("--json", action="store_true", help="as JSON, as the API shows it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show, pull or push."""
         if not options["persona"]:
-            self._noticed(options["json"])
+            self._end(options, self._noticed(options["json"]))
             return
         persona = Persona.objects.by_any_id(options["persona"]).first()
         if persona is None:
@@ -52,7 +53,10 @@ class Command(BaseCommand):
         except (TavusError, ValueError) as error:
             raise CommandError(_words(error)) from error
         self._tell(found, persona, options)
-        if found.differences and not (options["pull"] or options["push"]):
+        self._end(options, bool(found.differences) and not (options["pull"] or options["push"]))
+
+    def _end(self, options: dict[str, Any], differs: bool) -> None:
+        if options["check"] and differs:
             raise SystemExit(1)
 
     def _done(self, persona: Persona, options: dict[str, Any]) -> Comparison:
@@ -69,7 +73,7 @@ class Command(BaseCommand):
         discards = drift.MAKER_CHANGES if force else ""
         return drift.push(actor=COMMAND, persona=persona, patch_sha256=digest, force=force, discards=discards)
 
-    def _noticed(self, as_json: bool) -> None:
+    def _noticed(self, as_json: bool) -> bool:
         rows = list(Persona.objects.filter(drift__isnull=False).order_by("-id"))
         if as_json:
             told = [{"id": row.public_id, "name": row.name, "differs": row.differs, "state": row.state} for row in rows]
@@ -77,8 +81,7 @@ class Command(BaseCommand):
         else:
             for row in rows:
                 self.stdout.write(f"{row.public_id}  {row}: {', '.join(row.differs)}")
-        if rows:
-            raise SystemExit(1)
+        return bool(rows)
 
     def _tell(self, found: Comparison, persona: Persona, options: dict[str, Any]) -> None:
         facts = {"id": persona.public_id, **found.facts(), "used_by": drift.uses(persona)}

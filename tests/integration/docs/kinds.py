@@ -35,7 +35,7 @@ def check(block: Block) -> None:
         told = f"a block of the kind {block.kind!r}" if block.kind else "an indented block, or one without a kind"
         raise BadBlock(f"{block.where}: {told} can't be checked; make it a fence of one of: {known}")
     try:
-        parse(block.text)
+        parse(commands(block) if block.kind in SHELL else block.text)
     except Exception as error:
         raise BadBlock(f"{block.where}: no {block.kind}: {error}") from error
 
@@ -61,10 +61,6 @@ def _shell(text: str) -> None:
     done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(done.stderr.strip())
-
-
-def _console(text: str) -> None:
-    _shell("\n".join(line[2:] for line in text.splitlines() if line.startswith("$ ") and not line.endswith("\\")))
 
 
 def _http(text: str) -> None:
@@ -143,7 +139,7 @@ def _text(text: str) -> None:
 PARSERS: dict[str, Callable[[str], object]] = {
     "bash": _shell,
     "sh": _shell,
-    "console": _console,
+    "console": _shell,
     "python": ast.parse,
     "json": json.loads,
     "ndjson": lambda text: [json.loads(line) for line in text.splitlines() if line.strip()],

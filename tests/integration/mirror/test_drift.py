@@ -261,11 +261,11 @@ class TestCommand:
         row = make()
         assert self.run(row.public_id) == (0, "It is the same here and at Tavus.\n")
         change_there(twin, row, persona_name="Other")
-        assert self.run()[0] == 0, "nothing was noticed yet"
+        assert self.run("--check")[0] == 0, "nothing was noticed yet"
         services.sync_personas(actor=SYSTEM)
-        code, told = self.run("--json")
+        code, told = self.run("--json", "--check")
         assert code == 1 and json.loads(told)["results"][0]["differs"] == ["/persona_name"]
-        code, told = self.run(row.public_id, "--json")
+        code, told = self.run(row.public_id, "--json", "--check")
         facts = json.loads(told)
         assert code == 1 and facts["differs"] and facts["differences"][0]["upstream"] == "Other"
         assert 'asked for: "Echo"' in self.run(row.public_id)[1]
