@@ -47,7 +47,7 @@ class AudioIn:
         if self._echo is None:
             if not self._given_up:
                 words = 'No audio is open. Send {"type": "audio", "sample_rate": 24000} first.'
-                await self._answers.error(refused(400, "no_audio", words), None)
+                await self._answers.error(refused(409, "no_audio", words), None)
             return
         self._samples += samples
         await self._flow.came(self._echo.inference_id, len(samples), len(self._samples))

@@ -98,8 +98,10 @@ ALL = (
         "Don't repeat it. `reference` is the row that the next sync settles.",
     ),
     # --- the WebSocket ---
-    Code("no_audio", 400, "No audio is open on this connection.", "Send a message of type `audio` first.", SOCKET),
+    Code("no_audio", 409, "No audio is open on this connection.", "Send a message of type `audio` first.", SOCKET),
     Code("audio_open", 409, "Audio is open on this connection.", "Send `audio_end` first.", SOCKET),
+    Code("no_text", 409, "No text is open on this connection.", "Send a message of type `text` first.", SOCKET),
+    Code("text_open", 409, "A text is open on this connection.", "Send `text_end` first.", SOCKET),
     Code("echo_closed", 409, "The echo takes no more audio.", "Open another one.", SOCKET),
     # --- the problems of a stop ---
     Code("not_confirmed", 200, "The replica did not say that it stopped.", "Look into the room, or end it.", WITHIN),

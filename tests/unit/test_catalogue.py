@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,5 +75,6 @@ def _attributes(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+    """A code, unless it is a sentence: another function of the same name."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[a-z_]+", node.value):
         yield node.value

@@ -39,7 +39,16 @@ async def echo_closed(socket: Socket) -> None:
     await socket.communicator.send_to(bytes_data=bytes(4800))
 
 
-PRODUCERS = {"no_audio": no_audio, "audio_open": audio_open, "echo_closed": echo_closed}
+async def no_text(socket: Socket) -> None:
+    await socket.send(type="text_end", ref=1)
+
+
+async def text_open(socket: Socket) -> None:
+    await socket.send(type="text", ref=1)
+    await socket.send(type="text", ref=2)
+
+
+PRODUCERS = {producer.__name__: producer for producer in (no_audio, audio_open, echo_closed, no_text, text_open)}
 
 
 def test_the_table_is_the_catalogues() -> None:
