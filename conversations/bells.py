@@ -18,7 +18,8 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 ROOMS = "rooms"
-ECHO, INTERACTION, ROOM = "echo", "interaction", "room"  # what a bell can be about; "" is anything
+# What a bell can be about; "" is anything. An echo of audio: nothing is looked for that could be claimed in one go.
+ECHO, AUDIO, INTERACTION, ROOM = "echo", "audio", "interaction", "room"
 TAIL_EVERY = 0.1  # s, at most so often the readers of a stream that grows are told by a worker
 
 _loop: asyncio.AbstractEventLoop | None = None

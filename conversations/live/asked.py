@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from conversations import audio, interactions
 from conversations.live.visitor import Visitor, again
 from conversations.models import Conversation, Echo
+from conversations.serializers import echo_dict
 from conversations.services import speaking
 from conversations.services.speaking import Utterance
 from echoadmin.accounts.roles import OPERATOR
@@ -46,12 +48,12 @@ def checked(data: Any) -> dict[str, Any]:
     return message
 
 
-def speaker(visitor: Visitor) -> Visitor:
-    """The visitor as they are now. Raises Unwelcome, and 403 for who may only listen."""
+def acting(visitor: Visitor) -> Actor:
+    """The visitor as they are now, as the log names them. Raises Unwelcome, and 403 for who may only listen."""
     now = again(visitor)
     if not now.may(OPERATOR):
         raise refused(403, "forbidden", "Speaking needs the role operator, and for a key the scope speak.")
-    return now
+    return now.actor(uuid.uuid4().hex)
 
 
 def conversation_now(pk: int) -> Conversation:
@@ -59,24 +61,25 @@ def conversation_now(pk: int) -> Conversation:
     return Conversation.objects.select_related("persona").get(pk=pk)
 
 
-def speak(actor: Actor, pk: int, data: dict[str, Any]) -> Echo:
-    """`echo`: a text, or audio that is there as a whole."""
+def speak(visitor: Visitor, pk: int, data: dict[str, Any]) -> dict[str, Any]:
+    """`echo`: a text, or audio that is there as a whole. The echo as it is shown."""
+    actor = acting(visitor)
     text, samples = data.get("text"), data.get("audio")
     common: dict[str, Any] = {"actor": actor, "conversation": conversation_now(pk), "inference_id": _inference_id(data)}
     if (text is None) == (samples is None):
         words = "Give exactly one of text and audio (base64 PCM16 mono)."
         raise ValidationError({"text": [words], "audio": [words]})
     if samples is None:
-        return speaking.speak_text(text=interactions.check_text(text), **common)
+        return echo_dict(speaking.speak_text(text=interactions.check_text(text), **common))
     rate = audio.check_sample_rate(data.get("sample_rate", audio.RATE))
     pcm = audio.pcm_from_base64(samples, rate, max_seconds=settings.ECHO_MAX_SECONDS)
-    return speaking.speak_audio(pcm=[pcm], sample_rate=rate, pacing=_pacing(data), **common)
+    return echo_dict(speaking.speak_audio(pcm=[pcm], sample_rate=rate, pacing=_pacing(data), **common))
 
 
-def open_audio(actor: Actor, pk: int, data: dict[str, Any]) -> Echo:
+def open_audio(visitor: Visitor, pk: int, data: dict[str, Any]) -> Echo:
     """`audio`: samples follow."""
     return speaking.open_audio(
-        actor=actor,
+        actor=acting(visitor),
         conversation=conversation_now(pk),
         sample_rate=audio.check_sample_rate(data.get("sample_rate", audio.RATE)),
         inference_id=_inference_id(data),
@@ -84,14 +87,21 @@ def open_audio(actor: Actor, pk: int, data: dict[str, Any]) -> Echo:
     )
 
 
-def open_text(actor: Actor, pk: int, data: dict[str, Any]) -> Utterance:
-    """`text`: its words follow."""
-    return speaking.open_text(actor=actor, conversation=conversation_now(pk), inference_id=_inference_id(data))
+def open_text(visitor: Visitor, pk: int, data: dict[str, Any]) -> tuple[Utterance, str]:
+    """`text`: its words follow. With the first of them, which are in the message."""
+    words = interactions.check_piece(data.get("text") or "")
+    actor, inference_id = acting(visitor), _inference_id(data)
+    return speaking.open_text(actor=actor, conversation=conversation_now(pk), inference_id=inference_id), words
 
 
-def interrupt(actor: Actor, pk: int) -> speaking.Interrupted:
+def say_next(visitor: Visitor, utterance: Utterance, words: str) -> None:
+    """A sentence of an open text."""
+    speaking.say_next(actor=acting(visitor), utterance=utterance, text=words)
+
+
+def interrupt(visitor: Visitor, pk: int) -> speaking.Interrupted:
     """`interrupt`."""
-    return speaking.interrupt(actor=actor, conversation=conversation_now(pk))
+    return speaking.interrupt(actor=acting(visitor), conversation=conversation_now(pk))
 
 
 def _refuse_constant(name: str) -> Any:

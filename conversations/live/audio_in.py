@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,14 @@ from conversations.live import asked
 from conversations.live.answers import Answers
 from conversations.live.flow import STORING_LIMIT, Flow
 from conversations.live.looks import READERS, WRITERS, in_thread
+from conversations.live.visitor import Visitor
 from conversations.models import Echo
 from conversations.refusals import TooLarge
 from conversations.serializers import echo_dict
 from conversations.services import speaking
-from echoadmin.actors import Actor
 from echoadmin.api.problems import refused
+
+REST = 0.04  # s between two writes while samples come in small frames: a chunk for the room lasts longer
 
 
 class AudioIn:
@@ -29,18 +32,19 @@ class AudioIn:
         self._given_up = False  # why was told: what still comes of it is dropped without a word
         self._samples = bytearray()
         self._storing: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()  # somebody waits until all is stored
 
     @property
     def is_open(self) -> bool:
         """Whether binary frames belong to an echo."""
         return self._echo is not None
 
-    async def open(self, actor: Actor, conversation_id: int, data: dict[str, Any], ref: Any) -> None:
+    async def open(self, visitor: Visitor, conversation_id: int, data: dict[str, Any], ref: Any) -> None:
         """`audio`."""
-        echo = await in_thread(WRITERS, asked.open_audio, actor, conversation_id, data)
+        echo = await in_thread(WRITERS, asked.open_audio, visitor, conversation_id, data)
         self._echo, self._ref, self._given_up = echo, ref, False
         self._flow.opened(echo)
-        await self._answers.ack(ref, echo=await in_thread(READERS, echo_dict, echo))
+        await self._answers.ack(ref, echo=echo_dict(echo))  # of a new one, all is at hand
 
     async def frame(self, samples: bytes) -> None:
         """PCM16 little-endian mono; no answer unless something is wrong."""
@@ -54,12 +58,11 @@ class AudioIn:
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store())
         elif len(self._samples) > STORING_LIMIT:
-            await self._storing  # until then the socket is not read
+            await self._all_stored()  # until then the socket is not read
 
     async def close(self, ref: Any) -> None:
         """`audio_end`."""
-        if self._storing is not None:
-            await self._storing
+        await self._all_stored()
         echo, given_up = self._echo, self._given_up
         odd = len(self._samples)
         self._drop(given_up=False)
@@ -74,8 +77,13 @@ class AudioIn:
 
     async def stop(self) -> None:
         """The connection is gone: what came is stored; the room closes the echo when nothing follows."""
+        await self._all_stored()
+
+    async def _all_stored(self) -> None:
         if self._storing is not None:
+            self._hurry.set()
             await self._storing
+            self._hurry.clear()
 
     async def _store(self) -> None:
         """As long as whole samples wait: whatever came meanwhile is stored at once."""
@@ -90,6 +98,9 @@ class AudioIn:
                 await self._answers.error(error, ref, inference_id=echo.inference_id)
                 await self._end_what_fits(echo, error)
             await self._flow.stored(len(self._samples))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REST):
+                    await self._hurry.wait()
 
     async def _end_what_fits(self, echo: Echo, error: Exception) -> None:
         """What came before the samples that were too many is the whole echo."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +15,6 @@ from conversations.live.looks import READERS, WRITERS, in_thread
 from conversations.live.text_in import TextIn
 from conversations.live.visitor import Unwelcome, Visitor
 from conversations.models import Conversation, Interaction
-from conversations.serializers import echo_dict
 from conversations.services import speaking
 from echoadmin.api.problems import refused
 
@@ -25,7 +23,10 @@ MOST_FOLLOWED = 8  # interrupts of one connection whose outcome is waited for, b
 
 
 class Speech:
-    """One connection's speaking. Messages and frames are dealt with in the order in which they came."""
+    """One connection's speaking. Messages and frames are dealt with in the order in which they came.
+
+    Who they are and what they may is asked with each thing that is to be said, in its own trip to a thread.
+    """
 
     def __init__(self, conversation: Conversation, send: Send) -> None:
         self.conversation = conversation
@@ -41,11 +42,7 @@ class Speech:
         try:
             data = asked.parsed(text)
             ref = asked.ref_of(data)
-            data = asked.checked(data)
-            if data.get("type") == "text_delta":  # many a second: who sends them is asked at each sentence
-                await self._text.delta(visitor, data)
-            else:
-                await self._do(await in_thread(READERS, asked.speaker, visitor), data, ref)
+            await self._do(visitor, asked.checked(data), ref)
         except Unwelcome:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told; the connection lives on
@@ -71,25 +68,26 @@ class Speech:
         await self._audio.stop()
 
     async def _do(self, visitor: Visitor, data: dict[str, Any], ref: Any) -> None:
-        kind, request_id = data.get("type"), uuid.uuid4().hex
-        actor, pk = visitor.actor(request_id), self.conversation.pk
+        kind, pk = data.get("type"), self.conversation.pk
         if kind == "echo":
-            echo = await in_thread(WRITERS, asked.speak, actor, pk, data)
+            echo = await in_thread(WRITERS, asked.speak, visitor, pk, data)
             self.flow.queued()
-            await self.answers.ack(ref, echo=await in_thread(READERS, echo_dict, echo))
+            await self.answers.ack(ref, echo=echo)
             await self.flow.look()
         elif kind == "interrupt":
-            done = await in_thread(WRITERS, asked.interrupt, actor, pk)
+            done = await in_thread(WRITERS, asked.interrupt, visitor, pk)
             await self._text.interrupted()
             await self._follow_soon(done, ref)
         elif kind == "audio":
             self._check_free()
-            await self._audio.open(actor, pk, data, ref)
+            await self._audio.open(visitor, pk, data, ref)
         elif kind == "audio_end":
             await self._audio.close(ref)
         elif kind == "text":
             self._check_free()
-            await self._text.open(visitor, request_id, pk, data)
+            await self._text.open(visitor, pk, data, ref)
+        elif kind == "text_delta":
+            await self._text.delta(visitor, data)
         elif kind == "text_end":
             await self._text.close(visitor, data)
         else:

@@ -13,9 +13,7 @@ from conversations.live.answers import Answers
 from conversations.live.flow import Flow
 from conversations.live.looks import WRITERS, in_thread
 from conversations.live.visitor import Unwelcome, Visitor
-from conversations.models import Echo
 from conversations.refusals import EchoClosed
-from conversations.services import speaking
 from conversations.services.speaking import Utterance
 from echoadmin.api.problems import refused
 
@@ -39,14 +37,12 @@ class TextIn:
         """Whether deltas belong to a text."""
         return self._utterance is not None
 
-    async def open(self, visitor: Visitor, request_id: str, conversation_id: int, data: dict[str, Any]) -> None:
+    async def open(self, visitor: Visitor, conversation_id: int, data: dict[str, Any], ref: Any) -> None:
         """`text`, with the first words where it has a `text` field."""
-        words, ref = check_piece(data.get("text") or ""), data.get("ref")
-        actor = visitor.actor(request_id)
         async with self._turn:
-            self._utterance = await in_thread(WRITERS, asked.open_text, actor, conversation_id, data)
-            self._ref, self._given_up, self._request_id, self._sentences = ref, False, request_id, Sentences()
-        await self._answers.ack(ref, inference_id=self._utterance.inference_id)
+            utterance, words = await in_thread(WRITERS, asked.open_text, visitor, conversation_id, data)
+            self._utterance, self._ref, self._given_up, self._sentences = utterance, ref, False, Sentences()
+        await self._answers.ack(ref, inference_id=utterance.inference_id)
         await self._add(visitor, words)
 
     async def delta(self, visitor: Visitor, data: dict[str, Any]) -> None:
@@ -106,13 +102,8 @@ class TextIn:
         utterance = self._utterance
         if not words or utterance is None:
             return
-
-        def say() -> Echo:
-            actor = asked.speaker(visitor).actor(self._request_id)
-            return speaking.say_next(actor=actor, utterance=utterance, text=words)
-
         try:
-            await in_thread(WRITERS, say)
+            await in_thread(WRITERS, asked.say_next, visitor, utterance, words)
         except Unwelcome:
             raise
         except Exception as error:  # noqa: BLE001 - it is told, and the text takes no more

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 READ_AHEAD = 1_440_000  # bytes: 30 s at 24 kHz
 ENOUGH = READ_AHEAD * 3 // 4  # below it is read on already: the database may go away, and what is being said goes on
+SAMPLE = 2  # bytes
 STALLED = "stream_stalled"  # the reason of an echo that was closed for its sender
 
 
@@ -39,6 +40,8 @@ class ClipReader:
         self._echo_id = echo.pk
         self._clip_id = int(echo.clip_id or 0)
         self._chunk_bytes = chunk_bytes
+        # Of what still arrives a first chunk may be as short as 10 ms: the replica begins sooner.
+        self._small_start = int(echo.sample_rate or 24_000) // 100 * SAMPLE
         self._buffer = b""
         self._used = 0  # of the buffer, from its first byte on
         self._at = 0  # of the next byte to be taken, in the clip
@@ -66,6 +69,8 @@ class ClipReader:
             # A full chunk leaves only when something is known to follow it, for the last one must say so.
             if self._left > self._chunk_bytes:
                 taken.append(self._cut(self._chunk_bytes, last=False))
+            elif self._left > self._small_start and not self._at and not self._whole():
+                taken.append(self._cut(self._left - SAMPLE, last=False))
             elif self._whole():
                 self.finished = True
                 if self._left:  # nothing is only where not one sample came

@@ -54,7 +54,7 @@ class Keeper:
         room = self.rooms.get(conversation_id)
         if room is not None:
             room.wake(about)
-        if room is None or about not in (bells.ECHO, bells.INTERACTION):
+        if room is None or about not in (bells.ECHO, bells.AUDIO, bells.INTERACTION):
             self._wake.set()
 
     async def run(self) -> None:

@@ -116,10 +116,13 @@ class LiveRoom:
 
     def wake(self, about: str = "") -> None:
         """The bell rang: look into the outbox now."""
-        if about != bells.INTERACTION:
+        if about == bells.AUDIO:
+            self.echoes.stir()
+        elif about != bells.INTERACTION:
             self.echoes.rung()
+        if about != bells.INTERACTION:
             self._more_audio.set()
-        if about != bells.ECHO:
+        if about not in (bells.ECHO, bells.AUDIO):
             self.interactions.wake()
 
     async def _stay(self) -> None:
@@ -341,10 +344,11 @@ class LiveRoom:
             self.echoes.halt(Stop("unconfirmed", "room_lost", because))
 
     async def more_audio(self, seconds: float) -> None:
-        """Wait for the bell, at most `seconds`."""
-        self._more_audio.clear()
+        """Wait for the bell, at most `seconds`; one that rang since the last wait counts: it was not looked after."""
         try:
             async with asyncio.timeout(seconds):
                 await self._more_audio.wait()
         except TimeoutError:
             return
+        finally:
+            self._more_audio.clear()

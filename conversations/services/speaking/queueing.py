@@ -42,7 +42,7 @@ def queue(
         check_floor(actor, place)
         check_queue(conversation)
         echo = insert(actor, conversation, place, inference_id or uuid.uuid4().hex, body, fields, closed=closed)
-        ring_worker(conversation, bells.ECHO, place.worker)
+        ring_worker(conversation, bells.AUDIO if echo.modality == "audio" else bells.ECHO, place.worker)
     return echo
 
 
