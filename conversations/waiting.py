@@ -39,7 +39,7 @@ def wait_for(stream: str, look: Callable[[], T | None], seconds: float) -> T | N
 async def _wait(stream: str, look: Callable[[], T | None], seconds: float) -> T | None:
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    ear = _Ear(bells.tail_group(stream))
+    ear = Ear(bells.tail_group(stream))
     await ear.open()
     try:
         while True:
@@ -53,7 +53,7 @@ async def _wait(stream: str, look: Callable[[], T | None], seconds: float) -> T 
         await ear.close()
 
 
-class _Ear:
+class Ear:
     """Hears the bells of a group. While the channel layer is away it hears nothing, and who waits looks by the clock.
 
     One receive() goes on over all looks, and nobody waits for its end: channels_redis on redis-py can take a

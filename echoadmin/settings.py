@@ -116,6 +116,7 @@ LOG_KEEP_DAYS[""] = env.optional_number("LOG_KEEP_DAYS")
 BACKUP_PASSPHRASE = env.secret("ECHOADMIN_BACKUP_PASSPHRASE")  # seals the keys into a backup; "": they stay outside
 
 STREAM_STALL = env.number("STREAM_STALL", 60, 0.1, 3600)  # seconds that a reader of an export may take nothing
+SSE_STREAMS = env.integer("SSE_STREAMS", 100, 1, 10_000)  # of one console at a time
 DELIVER_TO_PRIVATE_ADDRESSES = env.flag("DELIVER_TO_PRIVATE_ADDRESSES")  # whether webhooks out may stay in this network
 DELIVERY_DEAD_DAYS = env.number("DELIVERY_DEAD_DAYS", 3, 0, 365)  # an address that took nothing for so long is dead
 DELIVERY_DAYS = env.number("DELIVERY_DAYS", 30, 0.01, 3650)  # for how long deliveries that have ended are kept

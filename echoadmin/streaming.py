@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -18,6 +20,9 @@ from echoadmin.request_threads import let_go
 logger = logging.getLogger(__name__)
 
 RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="`bytes=0-99`: that part, as 206.")
+STOPPING = threading.Event()
+"""This console is about to end: what streams without an end of its own ends now."""
+
 SLICE = 64 * 1024  # bytes: each has its own time to be taken
 
 
@@ -41,22 +46,29 @@ def streamed(
     return StreamingHttpResponse(body, status=status, headers=headers)
 
 
-async def _patient(blocks: Iterator[bytes], stall: float) -> AsyncIterator[bytes]:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+@contextmanager
+def taken_within(stall: float) -> Iterator[None]:
+    """Around the `yield` of a block: the answer's task is cancelled when nobody takes it for `stall` seconds."""
+    task = asyncio.current_task()
 
     def give_up() -> None:
         logger.warning("a reader took nothing for %g s, so the answer was given up", stall)
         if task is not None:
             task.cancel()
 
+    timer = asyncio.get_running_loop().call_later(stall, give_up)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def _patient(blocks: Iterator[bytes], stall: float) -> AsyncIterator[bytes]:
     try:
         while (block := await sync_to_async(_next)(blocks)) is not None:
             for at in range(0, len(block), SLICE):
-                timer = loop.call_later(stall, give_up)
-                try:
+                with taken_within(stall):
                     yield block[at : at + SLICE]
-                finally:
-                    timer.cancel()
     finally:
         if isinstance(blocks, Generator):
             await sync_to_async(_close)(blocks)

@@ -20,6 +20,7 @@ from conversations.api import (
     webhooks,
     workers,
 )
+from conversations.live import events
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -47,6 +48,8 @@ urlpatterns = [
     path(f"{ECHO}audio/", streamed.EchoAudio.as_view()),
     path(f"{ONE}messages/", lists.ConversationMessages.as_view()),
     path(f"{ONE}entries/", lists.ConversationEntries.as_view()),
+    path(f"{ONE}entries/stream/", events.ConversationEntryEvents.as_view()),
+    path("entries/stream/", events.AllEntryEvents.as_view()),
     path(f"{ONE}timeline/", record.ConversationTimeline.as_view()),
     path(f"{ONE}gaps/", record.ConversationGaps.as_view()),
     path("entries/gaps/", record.AllGaps.as_view()),

@@ -112,6 +112,32 @@ class ConversationTail:
         return changed
 
 
+class EntryTail:
+    """Entries of one conversation after a number, filtered, each with its number to go on from."""
+
+    def __init__(self, stream: str, after: int | None, filters: dict[str, Any], *, audio: bool) -> None:
+        self._stream = stream
+        self._filters = filters
+        self._audio = audio
+        self._told = False  # whether caught_up was ever said
+        reader.filtered(filters)  # a bad one is told now
+        self.n = reader.last_n(stream) if after is None else after
+
+    def look(self) -> tuple[list[dict[str, Any]], bool]:
+        """Messages to send, and whether there is more to read at once."""
+        last_n = reader.last_n(self._stream)  # within a stream, all up to it is there
+        rows = reader.tail(self._stream, self.n, BATCH, **self._filters) if last_n > self.n else []
+        told: list[dict[str, Any]] = [{"type": "entry", "entry": one} for one in shown(rows, audio=self._audio)]
+        more = len(rows) == BATCH
+        reached = rows[-1].n if rows else self.n
+        # What a search finds may be indexed later than what it does not find yet.
+        self.n = reached if more or self._filters.get("text") else max(reached, last_n)
+        if not more and (told or not self._told):
+            self._told = True
+            told.append({"type": "caught_up", "n": self.n})
+        return told, more
+
+
 class LogTail:
     """Entries of all conversations after a cursor, each with the cursor to go on from."""
 

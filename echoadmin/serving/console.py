@@ -20,6 +20,7 @@ from echoadmin import __version__, consoles
 from echoadmin.serving import first_start, ports
 from echoadmin.serving.companions import CannotStart, companions
 from echoadmin.serving.under_make import stop_with_make
+from echoadmin.streaming import STOPPING
 
 GRACE = 4  # seconds that answers under way may take once the console is told to stop
 LAST_RESORT = 5.0  # seconds after the orderly end in which the process must be gone
@@ -61,7 +62,7 @@ def _run(server: uvicorn.Server, listening: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, that tells when it answers."""
+    """Uvicorn, that tells when it answers, and those who would stream for good when it ends."""
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -71,6 +72,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        STOPPING.set()
+        await super().shutdown(sockets)
 
 
 def _without_traces_of_clients(record: logging.LogRecord) -> bool:
