@@ -68,21 +68,22 @@ class Place(NamedTuple):
 
 
 _TAKE_PLACE = """
-    UPDATE conversations_room SET last_position = last_position + 1 WHERE conversation_id = %s AND wanted = 'joined'
+    UPDATE conversations_room SET last_position = last_position + %s WHERE conversation_id = %s AND wanted = 'joined'
     RETURNING last_position, (SELECT name FROM conversations_worker WHERE conversations_worker.id = worker_id),
         floor_user_id, floor_name, floor_key_ref
 """
 _WAITING = "SELECT COUNT(*) FROM conversations_echo WHERE conversation_id = %s AND state IN ('queued', 'held')"
 
 
-def take_place(conversation_id: int) -> Place | None:
-    """The next place in the queue; None where nobody wants the room joined. The room's row is locked until the commit.
+def take_place(conversation_id: int, count: int = 1) -> Place | None:
+    """The next place in the queue, of several the last; None where nobody wants the room joined. The room's row is
+    locked until the commit.
 
     In SQL, as all that each echo goes through: the ORM takes ten times as long to write such a statement as SQLite to
     run it.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_PLACE, [conversation_id])
+        cursor.execute(_TAKE_PLACE, [count, conversation_id])
         found = cursor.fetchone()
     return Place(*found) if found else None
 

@@ -84,7 +84,7 @@ class PersonaList(View, generics.ListAPIView[Persona]):
         services.create_persona(actor=self.actor(), body=request.data, public_id=ref)
         return Response(_persona(ref), status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The persona that a repeated request made."""
         there = Persona.objects.filter(public_id=ref).exists()
         return Response(_persona(ref), status=201) if there else None

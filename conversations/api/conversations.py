@@ -24,7 +24,7 @@ from echoadmin.accounts.permissions import Manager, Operator
 from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.paging import Pages
 from echoadmin.api.views import View, find
-from echoadmin.idempotency import idempotent
+from echoadmin.idempotency import handles_key, idempotent
 from echoadmin.mirror.models import MirrorState, new_public_id
 from personas.serializers import SyncSerializer
 
@@ -97,6 +97,7 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
             OpenApiParameter("when_free", bool, description="Create it when a slot is free: see `slots/requests/`."),
         ],
     )
+    @handles_key
     def post(self, request: Request) -> HttpResponseBase:
         """Creates it, in either vocabulary; `join: true` joins its room at once. With `dry_run=true` nothing is made
         and nothing is paid: the answer is what would fail, and with `test_mode: true` also Tavus's own judgement. With
@@ -125,7 +126,7 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
         row = wait_for_slot(actor=self.actor(), body=body, join=join, public_id=ref)
         return Response(SlotRequestSerializer(row).data, status=202)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The conversation, or the request for a slot, that a repeated request made."""
         if waits := SlotRequest.objects.filter(public_id=ref).first():
             return Response(SlotRequestSerializer(waits).data, status=202)

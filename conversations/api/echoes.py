@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +18,7 @@ from rest_framework.response import Response
 
 from conversations.api.conversations import plain
 from conversations.api.queueing import ChangeRequest, change
-from conversations.api.speaking import speak
+from conversations.api.speaking import ids_of, speak, speak_all
 from conversations.models import Conversation, Echo, EchoState, Interaction
 from conversations.serializers import (
     EchoRequest,
@@ -35,10 +34,10 @@ from conversations.waiting import wait_for
 from echoadmin.accounts.permissions import Operator
 from echoadmin.api.catalogue import AUDIO, SAYING, TEXT
 from echoadmin.api.paging import Pages
-from echoadmin.api.parsing import ObjectParser
+from echoadmin.api.parsing import ObjectsParser
 from echoadmin.api.shaping import NOTHING_ASKED, Asked
 from echoadmin.api.views import View
-from echoadmin.idempotency import idempotent
+from echoadmin.idempotency import act_once, handles_key, idempotent, told
 
 WAIT = 30.0  # seconds, at most
 WAIT_PARAMETER = OpenApiParameter("wait", str, enum=["sent", "spoken"], description="Answer then, 30 s at most.")
@@ -92,7 +91,7 @@ class EchoList(View, generics.ListAPIView[Echo]):
     roles = {"POST": Operator}
     codes = {"POST": (*SAYING, *TEXT, *AUDIO, "inference_id_taken", "queue_full")}
     largest_upload = 512 * 1024 * 1024  # bytes: ten minutes of any WAV; a file goes to disk as it comes
-    parser_classes = [ObjectParser, MultiPartParser]
+    parser_classes = [ObjectsParser, MultiPartParser]
     serializer_class = EchoSerializer
     pagination_class = Pages
     filter_backends = [filters.DjangoFilterBackend]
@@ -104,8 +103,12 @@ class EchoList(View, generics.ListAPIView[Echo]):
         return whole(echoes_of(plain(self.kwargs["any_id"])), self.asked).order_by("-id")
 
     @extend_schema(request=EchoRequest, responses={202: EchoSerializer}, parameters=[WAIT_PARAMETER])
+    @handles_key
     def post(self, request: Request, any_id: str) -> Any:
-        """Queues it and answers 202; `?wait=` answers when it was sent or spoken, or after 30 s as it then is."""
+        """Queues it and answers 202; `?wait=` answers when it was sent or spoken, or after 30 s as it then is.
+
+        An array of at most 100 is queued in its order, all or none, and answered by an array; the wait is for the last.
+        """
         reached = _reached(request)
         response = self.queue(request, any_id=any_id)
         if reached is None or response.status_code != 202:
@@ -115,25 +118,35 @@ class EchoList(View, generics.ListAPIView[Echo]):
     @idempotent(lambda: uuid.uuid4().hex)
     def queue(self, request: Request, ref: str, any_id: str) -> Response:
         """The echo is committed when this returns; whether it will be said is seen in its state."""
-        echo = speak(self.actor(), plain(any_id), request, ref)
-        return _answer(echo)
+        if isinstance(request.data, list):
+            return _answer(speak_all(self.actor(), plain(any_id), request.data, ref))
+        return _answer(speak(self.actor(), plain(any_id), request, ref))
 
-    def answer_for(self, ref: str, any_id: str) -> Response | None:
-        """The echo that a repeated request made."""
-        echo = echoes_of(plain(any_id)).filter(inference_id=ref).first()
-        return _answer(echo) if echo else None
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
+        """What a repeated request made: of an array all, or nothing (ids of the client's own suffice)."""
+        data = self.request.data
+        if not isinstance(data, list):
+            echo = echoes_of(plain(kwargs["any_id"])).filter(inference_id=ref).first()
+            return _answer(echo) if echo else None
+        ids = ids_of(data, ref)
+        echoes = _in_order(plain(kwargs["any_id"]), ids)
+        made = any(item.get("inference_id") is None for item in data) and len(echoes) == len(ids)
+        return _answer(echoes) if made else None
 
     def awaited(self, any_id: str, response: Any, reached: Callable[[Echo], bool]) -> Response:
-        """The echo when it is as far as was asked, or as it is after 30 s."""
-        echo = echo_of(plain(any_id), _id_in(response))
+        """The echo when it is as far as was asked, or as it is after 30 s; of an array, the last."""
+        data, headers = told(response)
+        one_by_one = isinstance(data, list)
+        ids = [str(echo["inference_id"]) for echo in (data if one_by_one else [data])]
+        last = echo_of(plain(any_id), ids[-1])
 
         def look() -> bool | None:
-            state, sent_at = Echo.objects.values_list("state", "sent_at").get(pk=echo.pk)
+            state, sent_at = Echo.objects.values_list("state", "sent_at").get(pk=last.pk)
             return reached(Echo(state=state, sent_at=sent_at)) or None
 
-        wait_for(echo.conversation.public_id, look, WAIT)
-        echo.refresh_from_db()
-        return _answer(echo)
+        wait_for(last.conversation.public_id, look, WAIT)
+        echoes = _in_order(last.conversation, ids)
+        return _answer(echoes if one_by_one else echoes[0], headers)
 
 
 @extend_schema(tags=["echoes"], responses=EchoSerializer)
@@ -177,9 +190,9 @@ class EchoAgain(View):
         old = echo_of(plain(any_id), inference_id)
         return _answer(speaking.say_again(actor=self.actor(), echo=old, inference_id=ref))
 
-    def answer_for(self, ref: str, any_id: str, inference_id: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The echo that a repeated request made."""
-        echo = echoes_of(plain(any_id)).filter(inference_id=ref).first()
+        echo = echoes_of(plain(kwargs["any_id"])).filter(inference_id=ref).first()
         return _answer(echo) if echo else None
 
 
@@ -190,18 +203,28 @@ class Interrupt(View):
     roles = {"POST": Operator}
     codes = {"POST": ("not_joined", "conversation_over", "not_now", "floor_taken")}
 
+    @handles_key
     def post(self, request: Request, any_id: str) -> Response:
         """Answers when the replica said that it stopped, or after about 2 s with `confirmed: false`."""
-        conversation = plain(any_id)
-        done = speaking.interrupt(actor=self.actor(), conversation=conversation)
+        response = self.stop(request, any_id=any_id)
+        if response.status_code != 200:
+            return response
+        done, headers = told(response)
+        interaction = Interaction.objects.select_related("conversation").get(pk=done["interaction"])
 
-        def look() -> Interaction | None:
-            done.interaction.refresh_from_db()
-            return done.interaction if done.interaction.ended_at else None
+        def look() -> bool | None:
+            interaction.refresh_from_db(fields=["ended_at", "result"])
+            return interaction.ended_at is not None or None
 
-        wait_for(conversation.public_id, look, settings.INTERRUPT_DEADLINE + 1)
-        result = done.interaction.result or {"interrupted": None, "confirmed": False}
-        return Response({"cancelled": done.cancelled, **result})
+        wait_for(interaction.conversation.public_id, look, settings.INTERRUPT_DEADLINE + 1)
+        result = interaction.result or {"interrupted": None, "confirmed": False}
+        return Response({"cancelled": done["cancelled"], **result}, headers=headers)
+
+    @act_once
+    def stop(self, request: Request, any_id: str) -> Response:
+        """What was cancelled, and the interaction that stops the replica; what comes of that is seen in it."""
+        done = speaking.interrupt(actor=self.actor(), conversation=plain(any_id))
+        return Response({"cancelled": done.cancelled, "interaction": done.interaction.pk})
 
 
 @extend_schema(tags=["echoes"])
@@ -220,6 +243,7 @@ class Interactions(View, generics.ListAPIView[Interaction]):
         return Interaction.objects.filter(conversation=plain(self.kwargs["any_id"])).order_by("-id")
 
     @extend_schema(request=InteractionRequest, responses={202: InteractionSerializer})
+    @act_once
     def post(self, request: Request, any_id: str) -> Response:
         """Sent at once, beside the echo that is being said."""
         conversation = plain(any_id)
@@ -240,11 +264,12 @@ def _reached(request: Request) -> Callable[[Echo], bool] | None:
     return REACHED[asked]
 
 
-def _answer(echo: Echo) -> Response:
-    return Response(echo_dict(echo), status=202)
+def _in_order(conversation: Conversation, ids: list[str]) -> list[Echo]:
+    """Those of these echoes that there are, in the order of `ids`."""
+    found = {echo.inference_id: echo for echo in echoes_of(conversation).filter(inference_id__in=ids)}
+    return [found[inference_id] for inference_id in ids if inference_id in found]
 
 
-def _id_in(response: Any) -> str:
-    """Of an answer that was just made, or kept for an Idempotency-Key."""
-    told = response.data if isinstance(response, Response) else json.loads(response.content)
-    return str(told["inference_id"])
+def _answer(said: Echo | list[Echo], headers: dict[str, str] | None = None) -> Response:
+    data: Any = [echo_dict(echo) for echo in said] if isinstance(said, list) else echo_dict(said)
+    return Response(data, status=202, headers=headers)

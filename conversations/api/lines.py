@@ -108,7 +108,7 @@ class LineList(View, generics.ListAPIView[SavedLine]):
             line = lines.save_echo(echo=echo, **common)
         return Response(LineSerializer(line).data, status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The line that a repeated request saved."""
         line = SavedLine.objects.filter(public_id=ref).first()
         return Response(LineSerializer(line).data, status=201) if line else None

@@ -20,6 +20,7 @@ from conversations.standing import floor_of, room_of
 from echoadmin.accounts.permissions import Operator
 from echoadmin.api.catalogue import SAYING, TEXT
 from echoadmin.api.views import View
+from echoadmin.idempotency import act_once
 
 DECIDING = ("changed_meanwhile", "not_a_second_person", "not_now", "floor_taken")
 
@@ -105,6 +106,7 @@ class EchoApprove(View):
     roles = {"POST": Operator}
     codes = {"POST": (*TEXT, *DECIDING)}
 
+    @act_once
     def post(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Now queued, in its old place."""
         echo, data = waiting_echo(any_id, inference_id), request.data
@@ -119,6 +121,7 @@ class EchoReject(View):
     roles = {"POST": Operator}
     codes = {"POST": DECIDING}
 
+    @act_once
     def post(self, request: Request, any_id: str, inference_id: str) -> Response:
         """Now rejected, which is final."""
         echo, data = waiting_echo(any_id, inference_id), request.data
@@ -141,6 +144,7 @@ class Floor(View):
         return _floor(room_of(plain(any_id)))
 
     @extend_schema(request=FloorRequest)
+    @act_once
     def post(self, request: Request, any_id: str) -> Response:
         """Take it, hand it to a user, or release it. A manager may do so with another one's."""
         conversation: Conversation = plain(any_id)

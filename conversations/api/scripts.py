@@ -116,7 +116,7 @@ class ScriptList(View, generics.ListAPIView[Script]):
             ScriptSerializer(keeping.save_script(actor=self.actor(), public_id=ref, **given)).data, status=201
         )
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The script that a repeated request wrote."""
         script = Script.objects.filter(public_id=ref).first()
         return Response(ScriptSerializer(script).data, status=201) if script else None
@@ -180,7 +180,7 @@ class ScriptRun(View):
         record("run.started", self.actor(), {"id": run.public_id, "kind": run.kind, **asked.params})
         return Response(RunSerializer(run).data, status=202)
 
-    def answer_for(self, ref: str, script_id: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The run that a repeated request started."""
         run = Run.objects.filter(public_id=ref).first()
         return Response(RunSerializer(run).data, status=202) if run else None

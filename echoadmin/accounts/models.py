@@ -81,7 +81,7 @@ class IdempotentRequest(models.Model):
     holder = models.CharField(max_length=300)  # host and process that are at it
     created_at = models.DateTimeField()
     status = models.IntegerField(null=True, blank=True)  # of the answer; NULL while there is none
-    answer = models.TextField(blank=True, default="")  # its body, as sent
+    answer = models.TextField(blank=True, default="")  # its body, as sent, sealed: it may hold a secret
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["who", "method", "path", "key"], name="one_idempotent_request")]

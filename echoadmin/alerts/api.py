@@ -125,7 +125,7 @@ class ViewList(View, generics.ListAPIView[SavedView]):
         view = keeping.save_view(actor=self.actor(), public_id=ref, **{"name": None, "filters": None, **given})
         return Response(ViewSerializer(view).data, status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The view that a repeated request saved."""
         view = SavedView.objects.filter(public_id=ref).first()
         return Response(ViewSerializer(view).data, status=201) if view else None
@@ -181,7 +181,7 @@ class RuleList(View, generics.ListAPIView[Rule]):
         rule = keeping.save_rule(actor=self.actor(), view=view, public_id=ref, **{"name": None, **given})
         return Response(RuleSerializer(rule).data, status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The rule that a repeated request added."""
         rule = Rule.objects.select_related("view").filter(public_id=ref).first()
         return Response(RuleSerializer(rule).data, status=201) if rule else None

@@ -15,7 +15,7 @@ DEEPEST = 60
 class ObjectParser(JSONParser):
     """Raises ParseError (400) for what is no JSON object, ValidationError naming a text that can't be kept."""
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         """The body as a dict; an empty body is {}."""
         if stream is not None and _is_empty(parser_context):
             return {}
@@ -23,7 +23,25 @@ class ObjectParser(JSONParser):
             data = super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError("The JSON is nested too deep. Make it flatter.") from None
+        return self.checked(data)
+
+    def checked(self, data: Any) -> Any:
+        """What was parsed, if the address takes it."""
         return check_object(data)
+
+
+class ObjectsParser(ObjectParser):
+    """An object, or an array of objects, of which each error names the one it is about: `items[3].text`."""
+
+    def checked(self, data: Any) -> Any:
+        """Raises as ObjectParser does."""
+        if not isinstance(data, list):
+            return check_object(data)
+        for place, item in enumerate(data):
+            if not isinstance(item, dict):
+                raise ValidationError({f"items[{place}]": ['Is to be a JSON object, such as {"text": "Hello."}.']})
+            _check(item, f"items[{place}]", DEEPEST)
+        return data
 
 
 def check_object(data: Any) -> dict[str, Any]:

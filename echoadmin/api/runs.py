@@ -22,7 +22,7 @@ from echoadmin.api.catalogue import SAYING
 from echoadmin.api.paging import Pages
 from echoadmin.api.problems import outside, refused
 from echoadmin.api.views import View
-from echoadmin.idempotency import idempotent
+from echoadmin.idempotency import act_once, idempotent
 from echoadmin.log.wav import RangeNotSatisfiable, byte_range
 from echoadmin.public_ids import new_public_id
 from echoadmin.runs import KINDS, Run, RunState, pause_run, resume_run, skip_in_run, start_run, stop_run
@@ -122,7 +122,7 @@ class RunList(View, generics.ListAPIView[Run]):
         record(STARTED.get(run.kind, "run.started"), self.actor(), facts)
         return Response(RunSerializer(run).data, status=202)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The run that a repeated request asked for."""
         run = Run.objects.filter(public_id=ref).first()
         return Response(RunSerializer(run).data, status=202) if run else None
@@ -143,6 +143,7 @@ class RunOne(View):
 class RunStop(View):
     """Stops a run; what is done stays done."""
 
+    @act_once
     def post(self, request: Request, run_id: str) -> Response:
         """One that waits stops at once, one that runs within seconds. One that has ended stays as it is."""
         run = mine(self, run_id)
@@ -157,6 +158,7 @@ class RunPause(View):
 
     codes = {"POST": ("not_pausable",)}
 
+    @act_once
     def post(self, request: Request, run_id: str) -> Response:
         """Within a second; a script's line that is being said is said to its end. 409 for one that has ended."""
         run = mine(self, run_id)
@@ -172,6 +174,7 @@ class RunSkip(View):
 
     codes = {"POST": ("not_skippable",)}
 
+    @act_once
     def post(self, request: Request, run_id: str) -> Response:
         """Within a second; one that is paused leaves out its next line when it goes on. 409 where it can't be."""
         run = mine(self, run_id)
@@ -188,6 +191,7 @@ class RunResume(View):
 
     codes = {"POST": ("not_resumable",)}
 
+    @act_once
     def post(self, request: Request, run_id: str) -> Response:
         """409 for one that waits, runs or is done."""
         run = mine(self, run_id)

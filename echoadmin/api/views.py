@@ -26,6 +26,7 @@ from echoadmin.api import limits
 from echoadmin.api.etags import tag
 from echoadmin.api.parsing import ObjectParser
 from echoadmin.api.shaping import NOTHING_ASKED, asked_of, shape_of
+from echoadmin.idempotency import repeatable
 
 READS = ("GET", "HEAD")
 
@@ -35,6 +36,7 @@ class View(APIView):
 
     `codes`: the error codes of its own, by method (see `echoadmin.api.catalogue`). `shows`: the serializer of what a
     GET answers, where it is no list with a `serializer_class`; with either come `?fields=`, `?expand=` and an ETag.
+    Its `post` honours an Idempotency-Key: as `repeatable`, unless it says that it is another kind.
     """
 
     parser_classes = [ObjectParser]
@@ -45,6 +47,12 @@ class View(APIView):
     asked = NOTHING_ASKED
     limited: ClassVar[bool] = True  # by RATE_LIMIT
     largest_upload: ClassVar[int] = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a multipart body
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        post = cls.__dict__.get("post")
+        if post is not None and not hasattr(post, "handles_key"):
+            cls.post = repeatable(post)  # type: ignore[attr-defined]
 
     def get_permissions(self) -> list[BasePermission]:
         """By method."""
@@ -92,6 +100,10 @@ class View(APIView):
                 raise ValidationError({name.replace("\0", ""): ["Holds the character NUL. Remove it."]})
         if any("\0" in str(value) for value in kwargs.values()):
             raise NotFound("There is nothing at this address.")
+
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
+        """What an `idempotent` post made under this id, as it would be answered now; None where there is nothing."""
+        return None
 
     def actor(self, source: str = "rest") -> Actor:
         """Who asks."""

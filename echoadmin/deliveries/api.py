@@ -21,7 +21,7 @@ from echoadmin.api.views import View
 from echoadmin.deliveries import subscribing
 from echoadmin.deliveries.checking import CHECKS
 from echoadmin.deliveries.models import Delivery, Subscription
-from echoadmin.idempotency import idempotent
+from echoadmin.idempotency import act_once, idempotent
 from echoadmin.public_ids import new_public_id
 
 TAG = ["webhooks out"]
@@ -129,7 +129,7 @@ class SubscriptionList(View, generics.ListAPIView[Subscription]):
         row, secret = subscribing.subscribe(actor=self.actor(), public_id=ref, **wanted)
         return Response({**SubscriptionSerializer(row).data, "secret": secret}, status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """What a request made whose answer was lost: its secret is lost, too, and can be rotated."""
         row = Subscription.objects.filter(public_id=ref).first()
         return Response({**SubscriptionSerializer(row).data, "secret": None}, status=201) if row else None
@@ -166,6 +166,7 @@ class SubscriptionPing(View):
 
     roles = {"POST": Manager}
 
+    @act_once
     def post(self, request: Request, subscription_id: str) -> Response:
         """The delivery; it is sent within seconds."""
         made = subscribing.ping(actor=self.actor(), subscription=subscription(subscription_id))
@@ -178,6 +179,7 @@ class SubscriptionRotate(View):
 
     roles = {"POST": Manager}
 
+    @act_once
     def post(self, request: Request, subscription_id: str) -> Response:
         """With the new secret, for this once."""
         secret = subscribing.rotate(actor=self.actor(), subscription=subscription(subscription_id))
@@ -217,6 +219,7 @@ class DeliveryAgain(View):
     roles = {"POST": Manager}
     codes = {"POST": ("delivered",)}
 
+    @act_once
     def post(self, request: Request, delivery_id: str) -> Response:
         """409 for one that has arrived."""
         row = delivery(delivery_id)

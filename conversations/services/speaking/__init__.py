@@ -14,8 +14,9 @@ from conversations.services.speaking.interrupting import (
     interrupt,
     send_interaction,
 )
-from conversations.services.speaking.queueing import WAITING
+from conversations.services.speaking.queueing import WAITING, item
 from conversations.services.speaking.saying import SAYABLE_AGAIN, say_again, say_of, speak_text
+from conversations.services.speaking.together import Saying, speak_all
 from conversations.services.speaking.utterances import Utterance, open_text, say_next
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SAYABLE_AGAIN",
     "WAITING",
     "Interrupted",
+    "Saying",
     "Utterance",
     "append_audio",
     "approve",
@@ -34,6 +36,7 @@ __all__ = [
     "edit",
     "hand_over",
     "interrupt",
+    "item",
     "move",
     "open_audio",
     "open_text",
@@ -43,6 +46,7 @@ __all__ = [
     "say_next",
     "say_of",
     "send_interaction",
+    "speak_all",
     "speak_audio",
     "speak_text",
     "take",

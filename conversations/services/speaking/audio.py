@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -36,6 +37,19 @@ def speak_audio(
     check_pacing(pacing)
     check_can_speak(conversation)
     check_place(actor, conversation, inference_id)
+    body, fields = stored(pcm, sample_rate, pacing)
+    try:
+        echo = queue(actor, conversation, inference_id, body, fields, closed=True)
+    except BaseException:
+        clips.drop_clip(fields["clip_id"])
+        raise
+    drop_unused([fields], [echo])
+    return echo
+
+
+def stored(pcm: Iterable[bytes], sample_rate: int, pacing: str) -> tuple[str, dict[str, Any]]:
+    """What tells these samples from others, and the columns of their echo; they lie in a clip from now on, and who
+    does not queue that echo drops the clip. Raises Empty."""
     clip = clips.new_clip(sample_rate)
     digest, size = hashlib.sha256(b"audio %d " % sample_rate), 0
     try:
@@ -45,15 +59,18 @@ def speak_audio(
             size += len(block)
         if not size:
             raise Empty("audio", "Has no samples. Send at least one.")
-        fields = {"modality": "audio", "clip_id": clip.pk, "sample_rate": sample_rate, "pacing": pacing}
-        fields["seconds"] = audio.seconds(size, sample_rate)
-        echo = queue(actor, conversation, inference_id, digest.hexdigest(), fields, closed=True)
     except BaseException:
         clips.drop_clip(clip.pk)
         raise
-    if echo.clip_id != clip.pk:  # the same echo was there before: its samples are kept once
-        clips.drop_clip(clip.pk)
-    return echo
+    fields = {"modality": "audio", "clip_id": clip.pk, "sample_rate": sample_rate, "pacing": pacing}
+    return digest.hexdigest(), {**fields, "seconds": audio.seconds(size, sample_rate)}
+
+
+def drop_unused(stored_for: Iterable[dict[str, Any]], echoes: Iterable[Echo]) -> None:
+    """The same echo was there before: its samples are kept once."""
+    for fields, echo in zip(stored_for, echoes, strict=True):
+        if "clip_id" in fields and echo.clip_id != fields["clip_id"]:
+            clips.drop_clip(fields["clip_id"])
 
 
 def open_audio(

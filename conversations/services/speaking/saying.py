@@ -15,9 +15,15 @@ SAYABLE_AGAIN = (EchoState.UNCONFIRMED, EchoState.FAILED, EchoState.INTERRUPTED,
 
 def speak_text(*, actor: Actor, conversation: Conversation, text: str, inference_id: str | None = None) -> Echo:
     """Queue a text echo. The same id with the same text gives the same echo; raises a Refusal for what can't be."""
+    body, fields = words_of(text)
+    return queue(actor, conversation, inference_id, body, fields, closed=True)
+
+
+def words_of(text: str) -> tuple[str, dict[str, Any]]:
+    """What tells these words from others, and the columns of their echo; raises a Refusal for what can't be said."""
     interactions.check_text(text)
     fields = {"modality": "text", "text": text, "seconds": interactions.estimated_seconds(text)}
-    return queue(actor, conversation, inference_id, digest_of("text", text), fields, closed=True)
+    return digest_of("text", text), fields
 
 
 def say_again(*, actor: Actor, echo: Echo, inference_id: str | None = None) -> Echo:
@@ -35,9 +41,7 @@ def say_of(
 ) -> Echo:
     """A new echo with the words (`text` in their place, if given) or samples of another one, which it names."""
     if text is not None or origin.modality == "text":
-        words = interactions.check_text(origin.text if text is None else text)
-        fields: dict[str, Any] = {"modality": "text", "text": words, "seconds": interactions.estimated_seconds(words)}
-        body = digest_of("text", words)
+        body, fields = words_of(origin.text if text is None else text)
     else:
         names = ("modality", "clip_id", "sample_rate", "seconds", "pacing")
         fields, body = {name: getattr(origin, name) for name in names}, origin.body_sha256

@@ -361,7 +361,7 @@ def test_it_waits_only_so_long(client: APIClient, url: str, monkeypatch: pytest.
     monkeypatch.setattr("conversations.api.echoes.WAIT", 0.1)
     response = client.post(f"{url}echoes/?wait=spoken", {"text": "Hello."}, headers={"Idempotency-Key": "k"})
     assert (response.status_code, response.json()["state"]) == (202, "queued")
-    again = client.post(f"{url}echoes/?wait=sent", {"text": "Hello."}, headers={"Idempotency-Key": "k"})
+    again = client.post(f"{url}echoes/?wait=spoken", {"text": "Hello."}, headers={"Idempotency-Key": "k"})
     assert again.json()["inference_id"] == response.json()["inference_id"]
 
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from conversations.models import Conversation, Echo
-from echoadmin import idempotency
 from echoadmin.accounts.models import IdempotentRequest
 from echoadmin.duties import REGISTRY
+from echoadmin.idempotency import keeping as idempotency
 from tests import make
 
 ClientOf = Callable[..., APIClient]
