@@ -85,7 +85,7 @@ class Conversation(Mirrored):
     ended_at: str | None
     ended_reason: str
     seconds: int
-    cost: float | None
+    cost: str | None  # a decimal number
     room: Room
 
 

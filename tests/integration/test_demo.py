@@ -14,6 +14,7 @@ import httpx
 import pytest
 from django.core.management.base import CommandError
 
+from echoadmin.client import Client
 from echoadmin.management.commands.demo import Console, walk
 from tests.console_process import ROOT, ConsoleProcess, running_console
 from tests.twin_process import TwinProcess, running_twin
@@ -84,7 +85,7 @@ def test_echoes_that_ended_otherwise_are_no_success_and_the_conversation_is_ende
             return httpx.Response(200, json={"results": [], "next": None})
         return httpx.Response(200, json={**conversation, "persona_id": "p1"})
 
-    with httpx.Client(base_url="http://console", transport=httpx.MockTransport(answer)) as client:
+    with Client("http://console", "a.key", transport=httpx.MockTransport(answer)) as client:
         said: list[str] = []
         with pytest.raises(CommandError, match="not spoken: e1"):
             walk(Console(client, said.append, 1.0), replica="r1")

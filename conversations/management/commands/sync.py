@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -35,6 +36,8 @@ class Command(BaseCommand):
             "kinds", nargs="*", metavar="KIND", help=f"one or more of {', '.join(STEPS)}; all by default"
         )
 
+        parser.add_argument("--json", action="store_true", help="the result as JSON, a line for each kind")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Sync each kind; the next is tried although one failed."""
         kinds = options["kinds"] or list(STEPS)
@@ -49,12 +52,13 @@ class Command(BaseCommand):
                 self.stderr.write(f"{kind}: {error.message} {error.way_out}")
                 continue
             failed = failed or bool(result.problems)
-            self.stdout.write(f"{kind}: {result}")
-        self._resolve(kinds)
+            told = json.dumps({"kind": kind, **result.facts()})
+            self.stdout.write(told if options["json"] else f"{kind}: {result}")
+        self._resolve(kinds, options["json"])
         if failed:
             raise CommandError("not everything could be synced; see above")
 
-    def _resolve(self, kinds: list[str]) -> None:
+    def _resolve(self, kinds: list[str], as_json: bool) -> None:
         """What was lost is looked for with the kinds that were asked for."""
         finders: dict[str, Callable[..., Iterable[Mirrored]]] = {
             "personas": services.resolve_unknown_personas,
@@ -67,4 +71,6 @@ class Command(BaseCommand):
                 except TavusError as error:
                     raise CommandError(f"{kind}: {error.message} {error.way_out}") from error
                 for row in found:
-                    self.stdout.write(f"{kind}: found {row.public_id}, whose answer had been lost")
+                    told = json.dumps({"kind": kind, "found": row.public_id})
+                    words = f"{kind}: found {row.public_id}, whose answer had been lost"
+                    self.stdout.write(told if as_json else words)

@@ -1,4 +1,4 @@
-"""`manage.py demo`: the whole way through a running console, over its REST API; exits 0 only if the replica spoke."""
+"""`manage.py demo`: the whole way through a running console, by the client; exits 0 only if the replica spoke."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -18,17 +19,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from echoadmin import consoles
 from echoadmin.accounts.keys import create_key, revoke_key
 from echoadmin.actors import Actor
+from echoadmin.client import ApiError, Client, NoAnswer, TookTooLong
+from echoadmin.client.calls import Call, Until
+from echoadmin.client.operations import echo as echo_call
+from echoadmin.client.operations import until_ended, until_joined
+from echoadmin.client.shapes import Echo, Entry
 
 RATE = 24_000  # Hz
 PIECE = RATE * 2 // 4  # bytes: a quarter of a second
-FINAL = ("spoken", "interrupted", "failed", "unconfirmed", "cancelled", "rejected")
 LONG_TEXT = "This line is long on purpose, so that it can be interrupted while it is being spoken. " * 40
 
-PERSONA = {
-    "persona_name": "Echo Mode Persona",
-    "pipeline_mode": "echo",
-    "system_prompt": "You are a helpful assistant that can answer questions and help with tasks.",
-}
+PROMPT = "You are a helpful assistant that can answer questions and help with tasks."
 
 Say = Callable[[str], Any]
 
@@ -49,9 +50,13 @@ class Command(BaseCommand):
         url = (options["url"] or consoles.address()).rstrip("/")
         try:
             self._refuse_to_spend(url, options["yes"])
-            with _key(options["api_key"]) as key, _client(url, key) as client:
+            with _key(options["api_key"]) as key, Client(url, key, patience=options["patience"]) as client:
                 walk(Console(client, self.stdout.write, options["patience"]), replica=options["replica"])
-        except httpx.HTTPError as error:
+        except TookTooLong as error:
+            raise CommandError(f"in vain: {error}; it is {str(error.last)[:600]}") from error
+        except ApiError as error:
+            raise CommandError(f"refused: {error}") from error
+        except (httpx.HTTPError, NoAnswer) as error:
             raise CommandError(
                 f"{url} does not answer as a console does: {error!r}. Is `manage.py serve` running?"
             ) from error
@@ -65,9 +70,9 @@ class Command(BaseCommand):
 
 
 class Console:
-    """A console's REST API, and what is told of each call."""
+    """The client of a running console, and what is told of each call."""
 
-    def __init__(self, client: httpx.Client, say: Say, patience: float) -> None:
+    def __init__(self, client: Client, say: Say, patience: float) -> None:
         self.client, self.print, self.patience = client, say, patience
         self._began = time.monotonic()
 
@@ -75,48 +80,32 @@ class Console:
         """A line with the seconds since the start before it."""
         self.print(f"{time.monotonic() - self._began:7.2f} s  {what}")
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The answer's JSON; CommandError with the console's own words when it refuses."""
-        answer = self.client.request(method, path, json=body)
-        if answer.is_error:
-            raise CommandError(f"{method} {path} was answered {answer.status_code}: {answer.text[:600]}")
-        return answer.json() if answer.content else None
-
-    def until(self, path: str, done: Callable[[Any], bool], what: str) -> Any:
-        """GET `path` until `done` says so of the answer."""
-        deadline = time.monotonic() + self.patience
-        while not done(found := self.call("GET", path)):
-            if time.monotonic() > deadline:
-                raise CommandError(
-                    f"waited {self.patience:g} s in vain until {what}; GET {path} says {str(found)[:600]}"
-                )
-            time.sleep(0.05)
-        return found
+    def ended(self, conversation_id: str, inference_id: str, what: str) -> Echo:
+        """The echo once nothing more happens to it, told."""
+        echo = self.client.until(until_ended(conversation_id, inference_id, seconds=self.patience))
+        times = ", ".join(f"{step} {str(at)[11:23]}" for step, at in echo["times"].items() if at)
+        reason = f" ({echo['reason']})" if echo["reason"] not in (None, "", echo["state"]) else ""
+        self.say(f"{what:<13} {echo['inference_id']}: {echo['state']}{reason}; {times}")
+        return echo
 
 
 def walk(console: Console, *, replica: str) -> None:
     """Persona, conversation, echoes, interrupt, end, log; CommandError when the replica did not speak."""
-    persona = console.call("POST", "/api/v1/personas/", PERSONA)
+    client = console.client
+    persona = client.create_persona("Echo Mode Persona", system_prompt=PROMPT)
     console.say(f"persona       {persona['id']} = {persona['persona_id']} at Tavus")
-    wanted = {"replica_id": replica, "persona_id": persona["persona_id"], "conversation_name": "echoadmin demo"}
-    conversation = console.call("POST", "/api/v1/conversations/", {**wanted, "join": True})
-    at = f"/api/v1/conversations/{conversation['id']}/"
-    console.say(
-        f"conversation  {conversation['id']} = {conversation['conversation_id']}, {conversation['conversation_url']}"
+    conversation = client.create_conversation(
+        persona_id=str(persona["persona_id"]), replica_id=replica, name="echoadmin demo", join=True
     )
+    at, theirs = conversation["id"], str(conversation["conversation_id"])
+    console.say(f"conversation  {at} = {theirs}, {conversation['conversation_url']}")
     try:
-        room = console.until(at, lambda c: c["room"]["state"] == "joined" and c["room"]["replica_present"], "joined")[
-            "room"
-        ]
+        room = client.until(until_joined(at, seconds=console.patience))["room"]
         console.say(f"room          joined by worker {room['worker']}; the replica is there")
-        echoes = [
-            _say_text(console, at),
-            _say_audio(console, at),
-            _say_in_pieces(console, at, conversation["conversation_id"]),
-        ]
+        echoes = [_say_text(console, at), _say_audio(console, at), _say_in_pieces(console, at, theirs)]
         _interrupt(console, at)
     finally:
-        console.call("POST", f"{at}end/")
+        client.end(at)
         console.say("conversation  ended")
     _show_log(console, at)
     silent = [echo["inference_id"] for echo in echoes if echo["state"] != "spoken"]
@@ -125,85 +114,60 @@ def walk(console: Console, *, replica: str) -> None:
     console.say(f"all {len(echoes)} echoes were spoken")
 
 
-def _say_text(console: Console, at: str) -> Any:
-    echo = console.call("POST", f"{at}echoes/?wait=spoken", {"text": "Hello. I say exactly what I am told."})
-    return _told(console, "text echo", _final(console, at, echo))
+def _say_text(console: Console, at: str) -> Echo:
+    echo = console.client.say(at, "Hello. I say exactly what I am told.", wait="spoken")
+    return console.ended(at, echo["inference_id"], "text echo")
 
 
-def _say_audio(console: Console, at: str) -> Any:
-    body = {"audio": base64.b64encode(tone(1.0)).decode(), "sample_rate": RATE}
-    echo = console.call("POST", f"{at}echoes/?wait=spoken", body)
-    return _told(console, "audio echo", _final(console, at, echo))
+def _say_audio(console: Console, at: str) -> Echo:
+    echo = console.client.say_audio(at, tone(1.0), sample_rate=RATE, wait="spoken")
+    return console.ended(at, echo["inference_id"], "audio echo")
 
 
-def _say_in_pieces(console: Console, at: str, conversation_id: str) -> Any:
+def _say_in_pieces(console: Console, at: str, conversation_id: str) -> Echo:
     """The quickstart's own endpoint, as its clients call it: pieces that share an inference_id."""
     samples, inference_id = tone(1.0), f"demo-{int(time.time() * 1000)}"
+    piece = Call[Any]("POST", "/send_audio_message")
+    common = {"conversation_id": conversation_id, "modality": "audio", "sample_rate": RATE}
     for start in range(0, len(samples), PIECE):
-        piece = base64.b64encode(samples[start : start + PIECE]).decode()
-        console.call(
-            "POST", "/send_audio_message",
-            {"conversation_id": conversation_id, "modality": "audio", "audio": piece, "sample_rate": RATE,
-             "inference_id": inference_id, "done": start + PIECE >= len(samples)},
-        )  # fmt: skip
-    return _told(console, "in pieces", _final(console, at, {"inference_id": inference_id, "state": "queued"}))
+        audio = base64.b64encode(samples[start : start + PIECE]).decode()
+        told = {"audio": audio, "inference_id": inference_id, "done": start + PIECE >= len(samples)}
+        console.client.do(replace(piece, body={**common, **told}))
+    return console.ended(at, inference_id, "in pieces")
 
 
 def _interrupt(console: Console, at: str) -> None:
-    echo = console.call("POST", f"{at}echoes/", {"text": LONG_TEXT})
-    path = f"{at}echoes/{echo['inference_id']}/"
-    console.until(path, lambda e: e["state"] in ("speaking", *FINAL), "a long line is being spoken")
-    outcome = console.call("POST", f"{at}interrupt/")
-    console.say(f"interrupt     {outcome}")
-    _told(console, "long text", _final(console, at, echo))
+    inference_id = console.client.say(at, LONG_TEXT)["inference_id"]
 
+    def begun(echo: Echo) -> bool:
+        return echo["state"] not in ("held", "queued", "sending", "sent")
 
-def _final(console: Console, at: str, echo: Any) -> Any:
-    if echo["state"] in FINAL:
-        return echo
-    return console.until(f"{at}echoes/{echo['inference_id']}/", lambda e: e["state"] in FINAL, "the echo has ended")
-
-
-def _told(console: Console, what: str, echo: Any) -> Any:
-    times = ", ".join(f"{step} {at[11:23]}" for step, at in echo["times"].items() if at)
-    reason = f" ({echo['reason']})" if echo.get("reason") not in (None, "", echo["state"]) else ""
-    console.say(f"{what:<13} {echo['inference_id']}: {echo['state']}{reason}; {times}")
-    return echo
+    console.client.until(
+        Until(echo_call(at, inference_id), begun, "a long line is being spoken", console.patience, 0.05)
+    )
+    console.say(f"interrupt     {console.client.interrupt(at)}")
+    console.ended(at, inference_id, "long text")
 
 
 def _show_log(console: Console, at: str) -> None:
     """Every entry of the conversation; a row of equal ones (the chunks of an audio echo) as one line."""
     console.say("the log of this conversation:")
-    for line, alike in groupby(_entries(console, at), _described):
+    for line, alike in groupby(console.client.entries(at), _described):
         entries = list(alike)
         times = f"  × {len(entries)}" if len(entries) > 1 else ""
         console.print(f"{entries[0]['n']:>6}  {entries[0]['at'][11:23]}  {line}{times}")
 
 
-def _described(entry: Any) -> str:
-    way = {"in": "<-", "out": "->"}.get(entry["direction"], "  ")
+def _described(entry: Entry) -> str:
+    way = {"in": "<-", "out": "->"}.get(entry["direction"] or "", "  ")
     who = entry["sender_name"] or entry["sender"] or entry["actor"] or ""
     return f"{way} {entry['kind']:<12} {entry['event_type'] or '':<42} {who}"
-
-
-def _entries(console: Console, at: str) -> Iterator[Any]:
-    page = console.call("GET", f"{at}entries/?after=0")
-    while True:
-        yield from page["results"]
-        if not page["next"]:
-            return
-        page = console.call("GET", page["next"])
 
 
 def tone(seconds: float, hertz: float = 440.0) -> bytes:
     """A sine, PCM16 mono at RATE."""
     count = int(RATE * seconds)
     return struct.pack(f"<{count}h", *(int(12_000 * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(count)))
-
-
-def _client(url: str, key: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=40, trust_env=False)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--reviewed", action="store_true", help="what is said with it waits for a second person")
         parser.add_argument("--days", type=int, help="how many days it is valid; without it, until it is revoked")
+        parser.add_argument("--json", action="store_true", help="the key and what it may do, as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError for an unknown user, bad scopes, a label that is none, days that are none."""
@@ -56,7 +58,8 @@ class Command(BaseCommand):
         self.stderr.write(
             f"Key {api_key.prefix}… of {user.username}, scopes {', '.join(api_key.scopes)}. Keep it safe:"
         )
-        self.stdout.write(text)
+        facts = {"key": text, "prefix": api_key.prefix, "user": user.username, "scopes": api_key.scopes}
+        self.stdout.write(json.dumps(facts) if options["json"] else text)
 
     def _user(self, name: str) -> User:
         try:

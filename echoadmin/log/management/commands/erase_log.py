@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--actor", default="", help="who asks for it (default: who runs this)")
         parser.add_argument("--dry-run", action="store_true", help="only count what would go")
         parser.add_argument("--yes", action="store_true", help="don't ask")
+        parser.add_argument("--json", action="store_true", help="the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         of = next(name for name in ("sender", "echo", "conversation") if options[name] is not None)
@@ -31,6 +33,10 @@ class Command(BaseCommand):
         try:
             found = would_erase(target)
             said = f"{found.entries:,} entries of {len(found.streams):,} streams"
+            if options["dry_run"] and options["json"]:
+                counts = {"entries": found.entries, "streams": len(found.streams), "dry_run": True}
+                self.stdout.write(json.dumps(counts))
+                return
             if options["dry_run"]:
                 self.stdout.write(f"{said} would lose what they say")
                 return
@@ -42,4 +48,8 @@ class Command(BaseCommand):
             done = erase(target=target, actor=actor, reason=options["reason"])
         except (EraseRefused, OnHold) as reason:
             raise CommandError(str(reason)) from reason
+        if options["json"]:
+            counts = {"entries": done.entries, "sample_bytes": done.sample_bytes, "dry_run": False}
+            self.stdout.write(json.dumps(counts))
+            return
         self.stdout.write(f"{done.entries:,} entries erased, with {done.sample_bytes:,} bytes of samples")

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--to", required=True, type=Path, metavar="FILE", help="where to; must not exist yet")
         parser.add_argument("--audio", action="store_true", help="samples come inside the messages")
         parser.add_argument("--resume", action="store_true", help="go on where the same export was broken off")
+        parser.add_argument("--json", action="store_true", help="the result as JSON")
         for name in FILTERS:
             parser.add_argument(f"--{name.replace('_', '-')}", dest=f"filter_{name}", default="")
 
@@ -46,7 +47,10 @@ class Command(BaseCommand):
         for piece in pieces(export, file.after, file.until):
             file.add(piece.data, piece.after, piece.entries)
         file.finish()
-        self.stdout.write(f"{file.entries} entries in {options['to']}")
+        if options["json"]:
+            self.stdout.write(json.dumps({"file": str(options["to"]), "entries": file.entries, **facts}))
+        else:
+            self.stdout.write(f"{file.entries} entries in {options['to']}")
 
 
 class Unfinished:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--leaves", action="store_true", help="the leaves of all entries too: for an export with a filter"
         )
+        parser.add_argument("--json", action="store_true", help="the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         count = 0
@@ -31,4 +33,5 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} is there already; give another file, or take it away") from None
         except OSError as error:
             raise CommandError(f"{options['file']} can't be written: {error.strerror}") from error
-        self.stdout.write(f"{count} lines in {options['file']}")
+        told = json.dumps({"file": str(options["file"]), "lines": count})
+        self.stdout.write(told if options["json"] else f"{count} lines in {options['file']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -18,10 +19,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only count what would go")
+        parser.add_argument("--json", action="store_true", help="the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:
-            self._tell(would_prune(), "would go")
+            self._tell(would_prune(), "would go", options["json"])
             return
         told = 0
 
@@ -35,9 +37,13 @@ class Command(BaseCommand):
             outcomes = prune(actor=Actor(name=getpass.getuser(), source="command"), progress=progress)
         except (Busy, Lost, BadSigningKey) as reason:
             raise CommandError(str(reason)) from reason
-        self._tell(outcomes, "are gone")
+        self._tell(outcomes, "are gone", options["json"])
 
-    def _tell(self, outcomes: list[Outcome], went: str) -> None:
+    def _tell(self, outcomes: list[Outcome], went: str, as_json: bool) -> None:
+        if as_json:
+            rules = [{"rule": one.rule, "entries": one.entries, "streams": len(one.streams)} for one in outcomes]
+            self.stdout.write(json.dumps({"rules": rules, "dry_run": went == "would go"}))
+            return
         for outcome in outcomes:
             self.stdout.write(f"{outcome.rule}: {outcome.entries:,} entries of {len(outcome.streams):,} streams {went}")
         if not outcomes:

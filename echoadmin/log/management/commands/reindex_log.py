@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -25,11 +26,15 @@ class Command(BaseCommand):
         names = [follower.name for follower in FOLLOWERS]
         parser.add_argument("--only", choices=names, help="one of them (default: both)")
         parser.add_argument("--batch", type=int, default=BATCH, help=f"entries in a transaction (default: {BATCH:,})")
+        parser.add_argument("--json", action="store_true", help="the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         for follower in FOLLOWERS:
             if options["only"] in (None, follower.name):
-                self._again(follower, max(options["batch"], 1))
+                entries, seconds = self._again(follower, max(options["batch"], 1))
+                told = json.dumps({"index": follower.name, "entries": entries, "seconds": round(seconds, 3)})
+                words = f"{follower.name}: {entries:,} entries in {seconds:.1f} s ({connection.vendor})"
+                self.stdout.write(told if options["json"] else words)
 
     def _safe(self) -> int:
         """Up to where nothing can appear any more; on a busy PostgreSQL that takes 5 s to know."""
@@ -38,7 +43,7 @@ class Command(BaseCommand):
             time.sleep(0.2)
         return up_to
 
-    def _again(self, follower: Follower, batch: int) -> None:
+    def _again(self, follower: Follower, batch: int) -> tuple[int, float]:
         up_to = self._safe()
         start_again(follower)
         began = told = time.monotonic()
@@ -48,5 +53,4 @@ class Command(BaseCommand):
             if time.monotonic() - told > 5:
                 told = time.monotonic()
                 self.stderr.write(f"{follower.name}: {taken:,} entries, {taken / (told - began):,.0f} a second")
-        seconds = time.monotonic() - began
-        self.stdout.write(f"{follower.name}: {taken:,} entries in {seconds:.1f} s ({connection.vendor})")
+        return taken, time.monotonic() - began
