@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from echoadmin.client import ApiError, Client
 from tests import witnesses
 from tests.console_process import ConsoleProcess
 from tests.waiting import until
@@ -25,6 +26,7 @@ class Call:
     id: str = ""
     upstream_id: str = ""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60), repr=False)
+    _client: tuple[tuple[str, str], Client] | None = field(default=None, repr=False)
 
     def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """Ask the API; the answer as it is, refusals too."""
@@ -37,43 +39,43 @@ class Call:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
 
+    @property
+    def client(self) -> Client:
+        """Of the console as it is now, on the same connections as long as its address is the same."""
+        if self._client is None or self._client[0] != (self.console.url, self.key):
+            self._client = (self.console.url, self.key), Client(self.console.url, self.key)
+        return self._client[1]
+
     def open(self) -> None:
         """Make the conversation, and wait until the room is joined and the replica there."""
-        persona = self.ask("POST", "personas/", {"persona_name": "Echo", "pipeline_mode": "echo"})
-        wanted = {"persona_id": persona["persona_id"], "replica_id": "re8e740a42", "join": True}
-        made = self.ask("POST", "conversations/", wanted)
-        self.id, self.upstream_id = made["id"], made["conversation_id"]
+        persona = self.client.create_persona("Echo")
+        made = self.client.create_conversation(
+            persona_id=str(persona["persona_id"]), replica_id="re8e740a42", join=True
+        )
+        self.id, self.upstream_id = made["id"], str(made["conversation_id"])
         self.until_joined()
 
-    def until_joined(self) -> dict[str, Any]:
-        """Wait for the room and the replica; the room."""
-
-        def joined() -> dict[str, Any] | None:
-            room: dict[str, Any] = self.ask("GET", f"conversations/{self.id}/")["room"]
-            return room if room["state"] == "joined" and room["replica_present"] else None
-
-        return until(joined, "the room is joined and the replica there")
+    def until_joined(self) -> None:
+        """Wait for the room and the replica."""
+        self.client.until_joined(self.id, seconds=30.0)
 
     def say(self, text: str) -> str:
         """Queue a text, as soon as the queue takes it; its inference id."""
-        while (answer := self.call("POST", f"conversations/{self.id}/echoes/", {"text": text})).status_code == 429:
-            time.sleep(float(answer.headers.get("Retry-After", 0.1)))
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["inference_id"])
+        while True:
+            try:
+                return self.client.say(self.id, text)["inference_id"]
+            except ApiError as error:
+                if error.code != "queue_full":
+                    raise
+                time.sleep(error.retry_after or 0.1)
 
-    def echoes(self) -> dict[str, dict[str, Any]]:
+    def echoes(self) -> dict[str, Any]:
         """All echoes as they are now, by inference id."""
-        page = self.ask("GET", f"conversations/{self.id}/echoes/?limit=100")
-        found = {echo["inference_id"]: echo for echo in page["results"]}
-        while page["next"]:
-            page = self.ask("GET", page["next"].partition("/api/v1/")[2])
-            found |= {echo["inference_id"]: echo for echo in page["results"]}
-        return found
+        return {echo["inference_id"]: echo for echo in self.client.echoes(self.id, limit=100)}
 
-    def echo(self, inference_id: str) -> dict[str, Any]:
+    def echo(self, inference_id: str) -> Any:
         """One echo as it is now."""
-        found: dict[str, Any] = self.ask("GET", f"conversations/{self.id}/echoes/{inference_id}/")
-        return found
+        return self.client.echo(self.id, inference_id)
 
     def until_state(self, inference_id: str, *states: str, limit: float = 30.0) -> dict[str, Any]:
         """Wait until an echo is in one of the states."""

@@ -25,5 +25,5 @@ def test_every_make_target_it_names_exists() -> None:
 
 
 def test_every_file_it_links_to_exists() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from hashlib import sha256
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from rest_framework.response import Response
@@ -199,11 +201,25 @@ def test_a_secret_that_is_shown_once_does_not_lie_in_the_database(client_of: Cli
     assert send(client, path, {}).json()["secret"] == secret
 
 
+def test_answers_that_were_kept_before_are_sealed_by_the_migration(db: None) -> None:
+    row = {"who": "user:1", "method": "POST", "path": "/", "ref": "", "holder": "", "body_sha256": ""}
+    IdempotentRequest.objects.create(key="a", created_at=timezone.now(), answer='{"secret": "s"}', **row)
+    IdempotentRequest.objects.create(key="b", created_at=timezone.now(), answer="", **row)
+    migration = import_module("echoadmin.accounts.migrations.0004_sealed_answers")
+    migration.seal_answers(apps, None)
+    kept = IdempotentRequest.objects.get(key="a")
+    assert "secret" not in kept.answer
+    assert keeping.answer_of(kept) == '{"secret": "s"}'
+    assert keeping.answer_of(IdempotentRequest.objects.get(key="b")) == ""
+    migration.unseal_answers(apps, None)
+    assert IdempotentRequest.objects.get(key="a").answer == '{"secret": "s"}'
+
+
 def test_an_answer_sealed_with_another_secret_key_is_told_as_lost(client_of: ClientOf, settings: Any) -> None:
     client = client_of("manager")
     path = f"/api/v1/subscriptions/{subscription().public_id}/ping/"
     assert send(client, path, {}).status_code == 202
-    settings.SECRET_KEY = "k" * 60
+    settings.SECRET_KEY = "another one " * 5
     answer = send(client, path, {})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_key_reused")
     assert Delivery.objects.count() == 1
