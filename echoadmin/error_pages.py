@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import bad_request as plain_bad_request
 
+from echoadmin.api.problems import Problem
 from echoadmin.pages import told
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400, before any view is asked: an address of another host, a request that makes no sense."""
+    if not _is_for_api(request):
+        return plain_bad_request(request, exception)
+    words = "The request can't be read."
+    if isinstance(exception, DisallowedHost):
+        words = "This console does not answer under this host name. Its ECHOADMIN_ALLOWED_HOSTS names those it has."
+    return _as_problem(request, Problem(400, "invalid", words))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -23,6 +36,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     """500: nothing that could break again is used."""
+    if _is_for_api(request):
+        words = "Something here is broken, not your request. Tell whoever runs this console the request_id."
+        return _as_problem(request, Problem(500, "internal", words))
     request_id = getattr(request, "request_id", "")
     body = (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Something broke</title>"
@@ -44,3 +60,12 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
         "Go back, reload the page and send it again; nothing was done.",
         "csrf",
     )
+
+
+def _is_for_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
+
+
+def _as_problem(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """What goes wrong outside of the API's views has its shape all the same."""
+    return JsonResponse(problem.body(getattr(request, "request_id", None)), status=problem.status)

@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("echoadmin.api.urls")),
 ]
 
+handler400 = "echoadmin.error_pages.bad_request"
 handler403 = "echoadmin.error_pages.forbidden"
 handler404 = "echoadmin.error_pages.not_found"
 handler500 = "echoadmin.error_pages.broken"

@@ -131,6 +131,7 @@ def test_a_sensitivity_needs_a_known_word() -> None:
         ([1], Refusal),
         ("text", Refusal),
         ({"a": float("nan")}, Unspeakable),
+        ({"a": 1.7976931348623157e308}, Unspeakable),  # 15 digits of it are more than a float holds
         ({"a": 2**64}, Unspeakable),
         ({"a": "\ud800"}, Unspeakable),
         ({"\udfff": 1}, Unspeakable),

@@ -239,6 +239,32 @@ def test_a_database_that_is_away_is_503_with_a_time(client_of: ClientOf, monkeyp
     assert response["Retry-After"] == "2"
 
 
+def test_a_host_that_is_not_this_consoles_is_400_in_the_same_shape(client_of: ClientOf) -> None:
+    response = client_of("auditor").get("/api/v1/personas/", HTTP_HOST="@(T3")
+    assert (response.status_code, error(response)["code"]) == (400, "invalid")
+    assert "ECHOADMIN_ALLOWED_HOSTS" in error(response)["message"]
+
+
+def test_what_breaks_outside_of_a_view_is_told_in_the_same_shape(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the answer can't be written")
+
+    client = client_of("auditor")
+    client.raise_request_exception = False
+    monkeypatch.setattr("rest_framework.renderers.JSONRenderer.render", breaks)
+    response = client.get("/api/v1/personas/")
+    assert (response.status_code, error(response)["code"]) == (500, "internal")
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+def test_a_number_that_no_json_has_names_its_field(client_of: ClientOf, number: str) -> None:
+    body = f'{{"persona_name": "A", "layers": {{"tts": {{"speed": {number}}}}}}}'
+    response = client_of("manager").generic("POST", "/api/v1/personas/", body, content_type="application/json")
+    assert (response.status_code, list(error(response)["fields"])) == (400, ["layers.tts.speed"])
+
+
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
