@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     help = (
         "How a persona differs from what Tavus has, and bringing either side over. Without PERSONA: those of which the "
-        "last look noticed it. Exits 1 when something differs."
+        "last look noticed it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
