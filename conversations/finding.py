@@ -10,7 +10,17 @@ from django.conf import settings
 from django.db.models import Max, Q
 from django.urls import reverse
 
-from conversations.models import Conversation, Echo, SavedLine, Script, WebhookReceived, Worker
+from conversations.models import (
+    Budget,
+    Conversation,
+    Echo,
+    Price,
+    SavedLine,
+    Script,
+    SlotRequest,
+    WebhookReceived,
+    Worker,
+)
 from conversations.money.words import price_words
 from echoadmin.accounts.roles import may
 from echoadmin.form_tokens import new_token
@@ -20,6 +30,7 @@ from echoadmin.palette import MOST, Asked, Hit, by_ids, finds, offers, page_of, 
 NEWEST = 20_000  # echoes among which an id that no index leads to is looked for
 SHORTEST = 2  # letters of a name
 PREPARED: dict[str, Any] = {"ln": SavedLine, "sc": Script, "wh": WebhookReceived}
+MONEY: dict[str, Any] = {"bu": Budget, "pr": Price, "sl": SlotRequest}
 
 
 @finds()
@@ -58,6 +69,13 @@ def echoes_of_a_request(asked: Asked) -> Iterator[Hit]:
 def workers(asked: Asked) -> Iterator[Hit]:
     """By the beginning of the name."""
     yield from rows(Worker.objects.filter(name__startswith=asked.text).order_by("name"), asked, "name")
+
+
+@finds()
+def money(asked: Asked) -> Iterator[Hit]:
+    """Budgets, prices and requests for a slot, by id."""
+    if given := re.fullmatch(r"(bu|pr|sl)_\w+", asked.text):
+        yield from by_ids(MONEY[given[1]], asked, "public_id")
 
 
 @finds()

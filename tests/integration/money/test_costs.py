@@ -197,3 +197,11 @@ def test_what_runs_is_counted_up_to_now(client_of: Callable[..., APIClient]) -> 
     running(timezone.now() - timedelta(seconds=30))
     [row] = [one for one in client_of("auditor").get("/api/v1/costs/?by=creator").json()["results"] if one["running"]]
     assert 30 <= row["seconds"] < 60 and row["cost"] == pytest.approx(row["seconds"] / 60, abs=0.01)
+
+
+def test_the_palette_finds_what_an_id_leads_to(visitor: Callable[[str], Any]) -> None:
+    price = Price.objects.create(valid_from=NOON, per_minute=1, currency="EUR")
+    budget = Budget.objects.create(name="Found", amount=5, currency="EUR")
+    for row in (price, budget):
+        hits = visitor("auditor").get("/admin/palette/", {"q": row.public_id}).json()["hits"]
+        assert any(hit["address"].endswith(f"{row.public_id}/change/") for hit in hits)
