@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from echoadmin.accounts.models import IdempotentRequest
-from echoadmin.mirror.models import Mirrored, MirrorState, new_public_id
+from echoadmin.mirror.models import MirrorState, new_public_id
 from echoadmin.pages import tell
 from echoadmin.tavus.errors import TavusError
 
@@ -44,11 +44,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def make_once(request: HttpRequest, form: Blameable | Form, model: type[Mirrored], make: Callable[[str], Any]) -> Any:
+def make_once(request: HttpRequest, form: Blameable | Form, model: Any, make: Callable[[str], Any]) -> Any:
     """What the form makes, or has made already; None when it was refused, with the reasons in the form.
 
-    make: takes the public id that the new row is to have. An object whose answer was lost is given back too: its page
-    says so, and the form must not be offered again.
+    model: has a PREFIX, and rows with a public id and a state. make: takes the public id that the new row is to have.
+    An object whose answer was lost is given back too: its page says so, and the form must not be offered again.
     """
     ref = new_public_id(model.PREFIX)
     first = _claim(request, form.cleaned_data["token"], ref)

@@ -29,12 +29,13 @@ from conversations.admin.state import page_state
 from conversations.admin.stopping import StoppingPart, stop_context
 from conversations.admin.transcript import TranscriptPart
 from conversations.forms import NewConversationForm
-from conversations.models import Conversation
+from conversations.models import Conversation, SlotRequest
 from conversations.models.price import rate_at
 from conversations.money.words import price_words
 from conversations.services import mirroring, rooms
 from conversations.services.mirrored import CONVERSATION
 from conversations.services.orphans import adopt_stranger
+from conversations.slots.queueing import wait_for_slot
 from conversations.slots.standing import slot_limit
 from conversations.standing import room_of
 from echoadmin.accounts.acting import actor
@@ -201,14 +202,15 @@ class ConversationAdmin(  # a PagePart a concern, one a line
         else:
             form = NewConversationForm(initial=self._asked(request))
         active = Conversation.objects.filter(status="active", state="live").count()
-        price = rate_at(timezone.now())
+        price, limit = rate_at(timezone.now()), slot_limit()
         context = {
             "title": "New conversation",
             "crumb": self.crumb(),
             "form": form,
             "token": new_token(),
             "active": active,
-            "slots": slot_limit(),
+            "slots": limit,
+            "slots_full": limit is not None and active >= limit,
             "price": price_words(settings.MAX_CALL_DURATION / 60),
             "price_per_minute": price and float(price.per_minute),
             "currency": price.currency if price else settings.CURRENCY,
@@ -222,13 +224,25 @@ class ConversationAdmin(  # a PagePart a concern, one a line
             asked["persona"] = known.upstream_id if known and known.upstream_id else asked["persona"]
         return asked
 
-    def _make(self, request: HttpRequest, form: NewConversationForm) -> Conversation | None:
+    def _make(self, request: HttpRequest, form: NewConversationForm) -> Conversation | SlotRequest | None:
+        if "when_free" in request.POST:
+            return self._wait(request, form)
+
         def make(ref: str) -> Conversation:
             join = "create_only" not in request.POST
             return mirroring.create_conversation(actor=actor(request), body=form.body(), join=join, public_id=ref)
 
         made: Conversation | None = make_once(request, form, Conversation, make)
         return made
+
+    def _wait(self, request: HttpRequest, form: NewConversationForm) -> SlotRequest | None:
+        """It is created, and joined, when a slot is free; nothing is paid until then."""
+
+        def make(ref: str) -> SlotRequest:
+            return wait_for_slot(actor=actor(request), body=form.body(), join=True, public_id=ref)
+
+        waits: SlotRequest | None = make_once(request, form, SlotRequest, make)
+        return waits
 
     # buttons
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -39,6 +39,8 @@ class SlotRequest(models.Model):
     is sealed, for it may hold secrets; `requested` is the same, masked. The actor is who asked, as they were then.
     """
 
+    PREFIX: ClassVar[str] = "sl"
+
     public_id = models.CharField(max_length=32, unique=True, editable=False)
     conversation_ref = models.CharField(max_length=32, unique=True, editable=False)
     state = models.CharField(max_length=16, choices=RequestState.choices, default=RequestState.WAITING)
@@ -62,5 +64,5 @@ class SlotRequest(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give it its id at birth."""
-        self.public_id = self.public_id or new_public_id("sl")
+        self.public_id = self.public_id or new_public_id(self.PREFIX)
         super().save(*args, **kwargs)

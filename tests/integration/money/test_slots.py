@@ -220,3 +220,15 @@ def test_the_page_says_who_holds_them_and_frees_one(visitor: Callable[[str], Any
     manager.post(f"{one}cancel/")
     waiting.refresh_from_db()
     assert waiting.state == "cancelled"
+
+
+def test_by_page_one_waits_when_all_are_taken(visitor: Callable[[str], Any]) -> None:
+    manager, page = visitor("manager"), "/admin/conversations/conversation/add/"
+    assert "when a slot is free" not in manager.get(page).content.decode()
+    create(), create()
+    assert "Create and join when a slot is free" in manager.get(page).content.decode()
+    typed = {"token": "t", "persona": "pipecat0", "replica": "re8e740a42", "minutes": "5", "left_timeout": "60"}
+    answers = [manager.post(page, {**typed, "when_free": "1"}) for _ in range(2)]
+    row = SlotRequest.objects.get()
+    assert [one["Location"] for one in answers] == [f"/admin/conversations/slotrequest/{row.public_id}/change/"] * 2
+    assert (row.join, row.requested["properties"]["max_call_duration"]) == (True, 300)
