@@ -5,18 +5,20 @@ holds a WebSocket, follows a conversation and says something now and then; each 
 asked: no 5xx (429 is an answer), the 99th percentile, and that memory stays level after the first third.
 
 The ratio: both servers run at the same time, and are asked in turns, one request after another; medians. `--json` for
-programs.
+programs; `--database postgres://…`, an empty one, in the place of SQLite.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import os
 import platform
 import random
+import secrets
 import statistics
 import subprocess
 import sys
@@ -252,6 +254,15 @@ async def ratio(console: ConsoleProcess, key: str, bare: str, count: int) -> dic
     return {"bare_p50_ms": round(plain, 2), "echo_p50_ms": round(ours, 2), "ratio": round(ours / plain, 2)}
 
 
+def on_postgresql(url: str) -> dict[str, str]:
+    """The console's settings for it."""
+    keys = {
+        "ECHOADMIN_SECRET_KEY": secrets.token_urlsafe(48),
+        "ECHOADMIN_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    return {"DATABASE_URL": url, **keys}
+
+
 def main() -> None:
     """Run both and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -260,12 +271,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--posts", type=int, default=300, help="pairs of POSTs for the ratio")
+    parser.add_argument("--database", default="", help="a PostgreSQL database of its own, empty")
     options = parser.parse_args()
     if options.smoke:
         options.clients, options.seconds, options.posts = 40, 5.0, 30
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with running_console(folder / "console", TWIN_SPEED="100") as console, bare_view(folder) as bare:
+        more = on_postgresql(options.database) if options.database else {}
+        with running_console(folder / "console", TWIN_SPEED="100", **more) as console, bare_view(folder) as bare:
             keys = [console.api_key(f"load {number}") for number in range(2 if options.smoke else KEYS)]
             compared = asyncio.run(ratio(console, keys[0], bare, options.posts))
             loaded = asyncio.run(load(console, keys, options.clients, options.seconds))
