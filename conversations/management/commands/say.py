@@ -53,7 +53,7 @@ class Command(JsonCommand):
                     ]
             except OSError as error:
                 raise CommandError(f"{options['file']} can't be read: {error.strerror}") from error
-        said = [speaking.Utterance(uuid.uuid4().hex, text=text) for text in options["texts"]]
+        said = [speaking.Saying(uuid.uuid4().hex, text=text) for text in options["texts"]]
         return speaking.speak_all(actor=actor, conversation=conversation, utterances=said)
 
     def _wait(self, conversation: Conversation, last: Echo, options: dict[str, Any]) -> None:

@@ -101,7 +101,7 @@ class PriceList(View, generics.ListAPIView[Price]):
         row = keeping.save_price(actor=self.actor(), public_id=ref, **given)
         return Response(PriceSerializer(row).data, status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The price that a repeated request made."""
         row = Price.objects.filter(public_id=ref).first()
         return Response(PriceSerializer(row).data, status=201) if row else None
@@ -153,7 +153,7 @@ class BudgetList(View, generics.ListAPIView[Budget]):
         given = fields_of(request, BUDGET_FIELDS, needed=("name", "amount"))
         return Response(_shown(keeping.save_budget(actor=self.actor(), public_id=ref, **given)), status=201)
 
-    def answer_for(self, ref: str) -> Response | None:
+    def answer_for(self, ref: str, **kwargs: Any) -> Response | None:
         """The budget that a repeated request made."""
         row = Budget.objects.filter(public_id=ref).first()
         return Response(_shown(row), status=201) if row else None
