@@ -8,6 +8,9 @@ Workers leave it to a console for a few seconds: their interpreter has rooms to 
 from __future__ import annotations
 
 import logging
+import os
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +23,7 @@ from django.utils import timezone
 
 from echoadmin.installation import is_at_rest
 from echoadmin.log_lines import about
+from echoadmin.processes import alive
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +115,21 @@ def claim_due(holder: str, *, overdue: timedelta = timedelta(0)) -> Duty | None:
 
 
 def let_go(holder: str) -> None:
-    """The duties that a dead process of this name left are free at once."""
-    Duty.objects.filter(holder=holder).update(holder="", lease_until=None)
+    """The duties that dead processes left are free at once: one of this name, and consoles of this machine, whose names
+    hold their process's number."""
+    holders = set(Duty.objects.exclude(holder="").values_list("holder", flat=True))
+    dead = [one for one in holders if one == holder or _is_dead(one)]
+    Duty.objects.filter(holder__in=dead).update(holder="", lease_until=None)
+
+
+def console_holder() -> str:
+    """What a console that holds no rooms is called on its duties."""
+    return f"console {socket.gethostname()}/{os.getpid()}"
+
+
+def _is_dead(holder: str) -> bool:
+    named = re.fullmatch(r"console (.+)/(\d{1,9})", holder)
+    return named is not None and named[1] == socket.gethostname() and not alive(int(named[2]))
 
 
 def perform(held: Duty) -> None:

@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from echoadmin import consoles, tracing
-from echoadmin.duties import DutyThread
+from echoadmin.duties import DutyThread, console_holder
 from echoadmin.garbage import spare_what_is_loaded
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,6 @@ async def _start(running: AsyncExitStack) -> None:
         worker = await start_worker()
         running.enter_context(shown(worker))
     else:
-        duties = DutyThread(f"console {socket.gethostname()}/{os.getpid()}")
+        duties = DutyThread(console_holder())
         duties.start()
         running.push_async_callback(asyncio.to_thread, duties.stop, 5.0)

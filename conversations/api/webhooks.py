@@ -14,10 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversations.models import WebhookReceived
+from conversations.serializers import ConversationSerializer
 from conversations.webhooks import processing, secrets
 from echoadmin.accounts.permissions import Admin, Manager
 from echoadmin.api.paging import Pages
 from echoadmin.api.problems import refused
+from echoadmin.api.shaping import Reference
 from echoadmin.api.views import View
 from echoadmin.installation import OldWebhookSecret
 
@@ -30,7 +32,7 @@ class WebhookSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(source="public_id")
     received_at = serializers.DateTimeField()
     event_type = serializers.CharField()
-    conversation = serializers.CharField(source="conversation.public_id", allow_null=True, default=None)
+    conversation = Reference(to=ConversationSerializer, row="conversation", allow_null=True, help_text="Our id.")
     conversation_id = serializers.CharField(source="upstream_id", help_text="Tavus's, as the webhook has it.")
     state = serializers.CharField(help_text="received, processed, failed or ignored; more may come.")
     attempts = serializers.IntegerField(help_text="Looks upstream that were made for it.")
@@ -79,11 +81,11 @@ class RotateRequest(serializers.Serializer[Any]):
 class WebhookFilter(filters.FilterSet):
     """Filters of webhooks."""
 
-    state = filters.CharFilter(max_length=16)
-    event_type = filters.CharFilter(max_length=200)
+    state = filters.CharFilter(max_length=16, label="received, processed, failed or ignored; more may come")
+    event_type = filters.CharFilter(max_length=200, label="what happened, in Tavus's word")
     conversation = filters.CharFilter(field_name="conversation__public_id", max_length=64, label="our id")
-    at_after = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
-    at_before = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    at_after = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte", label="came then or later")
+    at_before = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt", label="came before")
 
     class Meta:
         model = WebhookReceived
@@ -92,7 +94,7 @@ class WebhookFilter(filters.FilterSet):
 
 def _rows() -> QuerySet[WebhookReceived]:
     rows = WebhookReceived.objects.select_related("conversation", "duplicate_of")
-    return rows.defer("duplicate_of__body", "conversation__payload", "conversation__requested")
+    return rows.defer("duplicate_of__body")
 
 
 @extend_schema(tags=TAG)
@@ -114,9 +116,11 @@ class WebhookList(View, generics.ListAPIView[WebhookReceived]):
 class WebhookOne(View):
     """One webhook."""
 
+    shows = WebhookSerializer
+
     def get(self, request: Request, webhook_id: str) -> Response:
         """As it is now."""
-        return Response(WebhookSerializer(_one(webhook_id)).data)
+        return self.one(_one(webhook_id))
 
 
 @extend_schema(tags=TAG, request=None, responses=WebhookSerializer)
@@ -124,6 +128,7 @@ class WebhookProcess(View):
     """Asks Tavus anew about what a webhook says, now; many at once are a run of the kind `process_webhooks`."""
 
     roles = {"POST": Manager}
+    codes = {"POST": ("duplicate",)}
 
     def post(self, request: Request, webhook_id: str) -> Response:
         """What became of it: Tavus's refusal is in its `error`, and it is tried again. 409 for a repeat."""

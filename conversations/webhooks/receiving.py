@@ -34,7 +34,7 @@ def receive(request: HttpRequest, secret: str) -> HttpResponse:
         row = _received(request, secret)
     except (OperationalError, InterfaceError) as error:
         logger.warning("a webhook could not be stored, the database did not answer: %s", error)
-        refusal = _refused(request, 503, "database_away", "It could not be stored. Send it again.")
+        refusal = _refused(request, 503, "database_unavailable", "It could not be stored. Send it again.")
         refusal.headers["Retry-After"] = str(AGAIN_IN)
         refusal._has_been_logged = True  # type: ignore[attr-defined]  # Django would log the path, which has the secret
         return refusal

@@ -75,6 +75,7 @@ ALL = (
     Code("not_done", 409, "The run has not ended.", "Wait until its `state` is done, or stop it first."),
     Code("range_not_satisfiable", 416, "The file ends before the Range begins.", "`Content-Range` has its length."),
     Code("delivered", 409, "The delivery has arrived.", "Nothing is to be done; nothing is sent twice."),
+    Code("duplicate", 409, "The webhook repeats another one.", "Process that one: the message names it."),
     # --- mirrored objects and upstream ---
     Code("wrong_state", 409, "The object is not in a state for it.", "The message says what must be so first."),
     Code("upstream_invalid", 400, "Tavus refused the request.", "`fields` and `upstream` have its words; correct it."),

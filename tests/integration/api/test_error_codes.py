@@ -157,6 +157,11 @@ def _with_run(action: str, state: str, method: str = "post") -> Callable[[World]
     return produce
 
 
+def duplicate(world: World) -> Any:
+    repeat = make.webhook(duplicate_of=make.webhook(), state="ignored")
+    return world.as_("manager").post(f"/api/v1/webhooks/{repeat.public_id}/process/")
+
+
 def delivered(world: World) -> Any:
     hook = Subscription.objects.create(url="https://hooks.example.com/", created_by="ana")
     row = Delivery.objects.create(subscription=hook, event_type="ping", body="{}", state="delivered")
@@ -260,6 +265,7 @@ PRODUCERS: dict[str, Callable[[World], Any]] = {
     "not_done": _with_run("file", "running", "get"),
     "range_not_satisfiable": range_not_satisfiable,
     "delivered": delivered,
+    "duplicate": duplicate,
     "wrong_state": lambda world: world.as_("manager").delete(at(world.conversation())),
     "upstream_invalid": lambda world: world.create(status=400, body={"message": "Invalid", "errors": {"x": ["y"]}}),
     "upstream_out_of_credits": upstream_out_of_credits,

@@ -197,7 +197,7 @@ def test_while_the_database_is_away_tavus_is_told_to_send_it_again_and_the_secre
         monkeypatch.undo()
         connection.close()
     assert answer.status_code == 503
-    assert (answer.json()["error"]["code"], answer["Retry-After"]) == ("database_away", "30")
+    assert (answer.json()["error"]["code"], answer["Retry-After"]) == ("database_unavailable", "30")
     assert not WebhookReceived.objects.exists()
     assert secret not in caplog.text
     assert Client().post(path, body, content_type="application/json").status_code == 200
