@@ -141,6 +141,8 @@ class PersonaSync(View):
 class PersonaDrift(View):
     """How a persona differs from what Tavus has, field by field; asks Tavus now."""
 
+    codes = {"GET": UPSTREAM}
+
     @extend_schema(responses=DriftSerializer)
     def get(self, request: Request, any_id: str) -> Response:
         """Returns both values of each field, and the JSON Patch that would bring either side over."""
@@ -153,6 +155,7 @@ class PersonaPull(View):
     """Takes over what Tavus has."""
 
     roles = {"POST": Manager}
+    codes = {"POST": (*UPSTREAM, "drift_changed")}
 
     @extend_schema(request=PullRequest, responses=DriftSerializer)
     def post(self, request: Request, any_id: str) -> Response:
@@ -167,6 +170,7 @@ class PersonaPush(View):
     """Changes the persona at Tavus to what was asked for here."""
 
     roles = {"POST": Manager}
+    codes = {"POST": (*UPSTREAM, "drift_changed")}
 
     @extend_schema(request=PushRequest, responses=DriftSerializer)
     def post(self, request: Request, any_id: str) -> Response:
@@ -229,6 +233,8 @@ class ReplicaSync(View):
 @extend_schema(tags=["replicas"])
 class ReplicaDrift(View):
     """How a replica differs from what Tavus has; asks Tavus now."""
+
+    codes = {"GET": UPSTREAM}
 
     @extend_schema(responses=DriftSerializer)
     def get(self, request: Request, any_id: str) -> Response:

@@ -15,16 +15,12 @@ from echoadmin.mirror.drift import Comparison, at, compare, put, require
 from echoadmin.mirror.kinds import NotPossible, Payload, noted
 from echoadmin.mirror.looking import write_looked
 from echoadmin.mirror.models import MirrorState
-from echoadmin.tavus.errors import Conflict, InvalidRequest
+from echoadmin.tavus.errors import InvalidRequest
 from personas import services
 from personas.mirrored import PERSONA
 from personas.models import Persona, Replica
 
 MAKER_CHANGES = "maker_changes"
-WHAT_FORCE_LOSES = (
-    "Somebody edited this persona in Tavus's own editor (PAL Maker) and has not published it. Forcing discards all of "
-    "these edits, for good; Tavus's API does not tell what they are. Publish or discard them there instead, if you can."
-)
 Use = dict[str, str]
 
 
@@ -57,19 +53,16 @@ def push(*, actor: Actor, persona: Persona, patch_sha256: str, force: bool = Fal
     discards has to name what is lost: `maker_changes`.
     """
     if force and discards != MAKER_CHANGES:
-        message = f"{WHAT_FORCE_LOSES} To force it all the same, send `discards`: `{MAKER_CHANGES}` beside `force`."
+        message = (
+            f"{services.WHAT_FORCE_LOSES} To force it all the same, send `discards`: `{MAKER_CHANGES}` beside `force`."
+        )
         raise InvalidRequest(message, fields={"discards": [f"must be {MAKER_CHANGES}: name what is lost"]})
     services.changeable(persona, "changed")
     found = persona_drift(actor=actor, persona=persona)
     _refuse_gone(found)
     require(patch_sha256, found.push_sha256)
     if found.push:
-        try:
-            services.send_patch(actor=actor, persona=persona, operations=found.push, force=force, verb="push")
-        except Conflict as error:
-            if error.maker_changes:
-                error.code, error.way_out = "unpublished_edits", WHAT_FORCE_LOSES
-            raise
+        services.send_patch(actor=actor, persona=persona, operations=found.push, force=force, verb="push")
     return found
 
 

@@ -18,6 +18,7 @@ from echoadmin.read_only import address
 from echoadmin.tavus.errors import Conflict, TavusError
 from personas import drift
 from personas.models import Persona
+from personas.services import WHAT_FORCE_LOSES
 
 
 class DriftPages(CreatedAdmin):
@@ -67,7 +68,7 @@ class DriftPages(CreatedAdmin):
 
     def _refused(self, request: HttpRequest, object_id: str, error: Exception) -> HttpResponseBase:
         unpublished = isinstance(error, Conflict) and error.maker_changes
-        more = {"refusal": " ".join(words_of(error)), "unpublished": drift.WHAT_FORCE_LOSES if unpublished else ""}
+        more = {"refusal": " ".join(words_of(error)), "unpublished": WHAT_FORCE_LOSES if unpublished else ""}
         status = 409 if unpublished else getattr(error, "status", None)
         return self.drift_view(request, object_id, more=more, status=status if status and status >= 400 else 502)
 

@@ -30,7 +30,7 @@ from echoadmin.mirror.looking import known_upstream_id, look, mark_gone
 from echoadmin.mirror.models import MirrorState
 from echoadmin.mirror.resolving import ABOUT_THEN, adopt, give_up, pending, resolve
 from echoadmin.mirror.syncing import SyncResult, look_at_missing, sync_list
-from echoadmin.tavus.errors import InvalidRequest, NotFound, TavusError
+from echoadmin.tavus.errors import Conflict, InvalidRequest, NotFound, TavusError
 from echoadmin.tavus.wire import redact, storable, to_wire
 from echoadmin.upstream import calling, client
 from personas.edits import edited
@@ -39,6 +39,10 @@ from personas.models import Persona, Replica
 from personas.presets import echo_persona, warnings_about, with_echo_transport
 
 OWN, STOCK = "user", "system"
+WHAT_FORCE_LOSES = (
+    "Somebody edited this persona in Tavus's own editor (PAL Maker) and has not published it. Forcing discards all of "
+    "these edits, for good; Tavus's API does not tell what they are. Publish or discard them there instead, if you can."
+)
 
 
 def create_persona(*, actor: Actor, body: Payload, public_id: str = "") -> Persona:
@@ -86,6 +90,8 @@ def send_patch(*, actor: Actor, persona: Persona, operations: list[Payload], for
             append([noted(persona, f"{verb}_failed", actor, facts, is_error=True)])
             if error.may_have_happened:
                 _look_if_possible(persona, actor)
+            if isinstance(error, Conflict) and error.maker_changes:
+                error.way_out = WHAT_FORCE_LOSES
             raise
     discarded = bool((answer or {}).get("discarded_maker_changes"))
     facts = {"patch": operations, "changed": answer is not None, "discarded_maker_changes": discarded}

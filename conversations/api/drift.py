@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from conversations.api.conversations import plain
 from conversations.services.mirrored import CONVERSATION
+from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.views import View
 from echoadmin.mirror.drift import compare
 from personas.api import drift_answer
@@ -17,6 +18,8 @@ from personas.serializers import DriftSerializer
 @extend_schema(tags=["conversations"])
 class ConversationDrift(View):
     """How a conversation differs from what Tavus has, field by field; asks Tavus now."""
+
+    codes = {"GET": UPSTREAM}
 
     @extend_schema(responses=DriftSerializer)
     def get(self, request: Request, any_id: str) -> Response:

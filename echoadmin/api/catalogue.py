@@ -78,6 +78,7 @@ ALL = (
     Code("duplicate", 409, "The webhook repeats another one.", "Process that one: the message names it."),
     # --- mirrored objects and upstream ---
     Code("wrong_state", 409, "The object is not in a state for it.", "The message says what must be so first."),
+    Code("drift_changed", 409, "What was shown is not what would be done now.", "Look at `drift/` again."),
     Code("upstream_invalid", 400, "Tavus refused the request.", "`fields` and `upstream` have its words; correct it."),
     Code("upstream_out_of_credits", 402, "The Tavus account has no credits left.", "Buy some; nothing was created."),
     Code("upstream_not_found", 404, "Tavus does not have it.", "Sync to bring this console up to date."),
@@ -87,7 +88,12 @@ ALL = (
         "All of Tavus's slots for conversations are taken.",
         "End one that is active; nothing was created.",
     ),
-    Code("upstream_conflict", 409, "Unsaved edits at Tavus stand in the way.", "Look at them, or send `force=true`."),
+    Code(
+        "upstream_conflict",
+        409,
+        "Unpublished edits at Tavus stand in the way.",
+        "Publish them, or force: they are lost then.",
+    ),
     Code("upstream_rate_limited", 429, "Tavus wants fewer requests.", "Wait for `Retry-After` seconds."),
     Code("upstream_unauthorised", 502, "Tavus refuses this console's key.", "Whoever runs it checks TAVUS_API_KEY."),
     Code("upstream_bad_reply", 502, "Tavus's answer can't be read.", "Whoever runs it checks TAVUS_API_URL."),

@@ -120,6 +120,5 @@ def _before(one: Any) -> str:
 
 def _words(error: Exception) -> str:
     message = str(getattr(error, "message", "") or error)
-    lost = drift.WHAT_FORCE_LOSES if getattr(error, "maker_changes", False) else getattr(error, "way_out", "")
     option = " --discard-maker-changes does that." if getattr(error, "maker_changes", False) else ""
-    return f"{message} {lost}{option}".strip()
+    return f"{message} {getattr(error, 'way_out', '')}{option}".strip()

@@ -70,7 +70,7 @@ def test_unpublished_edits_are_a_409_and_force_has_to_name_what_is_lost(manager:
     digest = manager.get(f"{address}drift/").json()["push"]["patch_sha256"]
     twin.fault("maker_changes")
     refused = manager.post(f"{address}push/", {"patch_sha256": digest}, format="json")
-    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "unpublished_edits")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "upstream_conflict")
     assert "discards all of these edits" in refused.json()["error"]["message"]
     assert refused.json()["error"]["upstream"]["status"] == 409
     bare = manager.post(f"{address}push/", {"patch_sha256": digest, "force": True}, format="json")

@@ -191,6 +191,11 @@ def upstream_conflict(world: World) -> Any:
     return world.as_("manager").patch(f"/api/v1/personas/{made['id']}/", {"persona_name": "Other"})
 
 
+def drift_changed(world: World) -> Any:
+    made = world.as_("manager").post("/api/v1/personas/", {"persona_name": "Reader", "pipeline_mode": "echo"}).json()
+    return world.as_("manager").post(f"/api/v1/personas/{made['id']}/push/", {"patch_sha256": "of something else"})
+
+
 def upstream_unavailable(world: World) -> Any:
     world.settings.TAVUS_API_URL = f"http://127.0.0.1:{free_ports(1)[0]}"
     return world.as_("manager").post("/api/v1/personas/", {"persona_name": "Reader", "pipeline_mode": "echo"})
@@ -272,6 +277,7 @@ PRODUCERS: dict[str, Callable[[World], Any]] = {
     "upstream_not_found": upstream_not_found,
     "upstream_concurrency": upstream_concurrency,
     "upstream_conflict": upstream_conflict,
+    "drift_changed": drift_changed,
     "upstream_rate_limited": lambda world: world.create(status=429, headers={"Retry-After": "3"}),
     "upstream_unauthorised": lambda world: world.create(status=401),
     "upstream_bad_reply": upstream_bad_reply,

@@ -61,10 +61,10 @@ def _of_script(script: str, words: list[str]) -> list[str]:
     if not (ROOT / script).is_file():
         return [script]
     command = (script, words[0]) if script == "manage.py" and words else (script,)
-    known = _help(command)
+    options = [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+    known = _help(command) if options or len(command) > 1 else ""
     if known is None:
         return [" ".join(command)]
-    options = [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]
     return [f"{' '.join(command)} {name}" for name in options if not re.search(rf"(?<![\w-]){name}(?![\w-])", known)]
 
 

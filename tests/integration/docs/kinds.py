@@ -126,6 +126,18 @@ def _dockerfile(text: str) -> None:
             raise ValueError(f"{line!r} is no instruction of a Dockerfile")
 
 
+def _json(text: str) -> None:
+    """One document, or one a line."""
+    try:
+        json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 or not all(line.startswith("{") and line.endswith("}") for line in lines):
+            raise
+        for line in lines:
+            json.loads(line)
+
+
 def _yaml(text: str) -> None:
     if not list(yaml.safe_load_all(text)):
         raise ValueError("it is empty")
@@ -141,7 +153,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "sh": _shell,
     "console": _shell,
     "python": ast.parse,
-    "json": json.loads,
+    "json": _json,
     "ndjson": lambda text: [json.loads(line) for line in text.splitlines() if line.strip()],
     "http": _http,
     "yaml": _yaml,
