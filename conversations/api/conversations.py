@@ -78,7 +78,7 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
     """All conversations, newest first; POST creates a conversation at Tavus, whose clock and price run from then on."""
 
     roles = {"POST": Manager}
-    codes = {"POST": (*UPSTREAM, "conversation_over")}
+    codes = {"POST": (*UPSTREAM, "conversation_over", "budget_reached")}
     serializer_class = ConversationSerializer
     pagination_class = Pages
     filter_backends = [filters.DjangoFilterBackend]
@@ -210,6 +210,7 @@ class Adopt(_Action):
     """Makes a conversation that was created elsewhere this console's own."""
 
     roles = {"POST": Manager}
+    codes = {"POST": UPSTREAM}
 
     def post(self, request: Request, any_id: str) -> Response:
         """Who asks is its creator from here on. 409 for one that is ours already, or does not run."""

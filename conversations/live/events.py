@@ -75,6 +75,7 @@ class _Events(View):
     """A stream of events that ends when its reader goes, or may not read any more."""
 
     content_negotiation_class = AnyAccept
+    codes = {"GET": ("too_many_streams",)}
     http_method_names = ["get", "options"]  # HEAD would never end
 
     def answer(self, request: Request, tail: Tail, stream: str, look_every: float) -> StreamingHttpResponse:

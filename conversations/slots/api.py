@@ -91,14 +91,17 @@ class SlotRequestList(View, generics.ListAPIView[SlotRequest]):
 
 @extend_schema(tags=TAG, responses=SlotRequestSerializer)
 class SlotRequestOne(View):
-    """One request."""
+    """One request for a slot."""
 
     roles = {"DELETE": Manager}
+    codes = {"DELETE": ("not_waiting",)}
+    shows = SlotRequestSerializer
 
     def get(self, request: Request, request_id: str) -> Response:
         """As it is now."""
-        return Response(SlotRequestSerializer(one(request_id)).data)
+        return self.one(one(request_id))
 
+    @extend_schema(summary="Take a request for a slot back", responses=SlotRequestSerializer)
     def delete(self, request: Request, request_id: str) -> Response:
         """It waits no more; the request stays, cancelled. 409 for one whose turn has come."""
         return Response(SlotRequestSerializer(queueing.cancel(actor=self.actor(), request=one(request_id))).data)

@@ -75,10 +75,16 @@ ALL = (
     Code("not_done", 409, "The run has not ended.", "Wait until its `state` is done, or stop it first."),
     Code("range_not_satisfiable", 416, "The file ends before the Range begins.", "`Content-Range` has its length."),
     Code("delivered", 409, "The delivery has arrived.", "Nothing is to be done; nothing is sent twice."),
-    Code("duplicate", 409, "The webhook repeats another one.", "Process that one: the message names it."),
+    Code("duplicate", 409, "The webhook repeats another one.", "Process the one that `fields` names."),
+    Code("too_many_streams", 429, "As many event streams are open as may (`SSE_STREAMS`).", "Close some, or wait."),
+    # --- money ---
+    Code(
+        "budget_reached", 402, "A budget leaves no room for it; nothing was created.", "The message names the budget."
+    ),
+    Code("not_waiting", 409, "The request for a slot is past waiting.", "Look at its `state`."),
     # --- mirrored objects and upstream ---
+    Code("drift_changed", 409, "It changed since it was shown; nothing was done.", "Look at the drift again."),
     Code("wrong_state", 409, "The object is not in a state for it.", "The message says what must be so first."),
-    Code("drift_changed", 409, "What was shown is not what would be done now.", "Look at `drift/` again."),
     Code("upstream_invalid", 400, "Tavus refused the request.", "`fields` and `upstream` have its words; correct it."),
     Code("upstream_out_of_credits", 402, "The Tavus account has no credits left.", "Buy some; nothing was created."),
     Code("upstream_not_found", 404, "Tavus does not have it.", "Sync to bring this console up to date."),

@@ -60,7 +60,7 @@ _shapes: dict[type[serializers.Serializer[Any]], Shape] = {}
 def shape_of(view: Any) -> Shape | None:
     """Of a view that names its serializer in `serializer_class` or `shows`; None for a file or a report."""
     serializer = getattr(view, "shows", None) or getattr(view, "serializer_class", None)
-    if serializer is None:
+    if serializer is None or not getattr(view, "shaped", True):
         return None
     if serializer not in _shapes:
         _shapes[serializer] = _read(serializer().fields)

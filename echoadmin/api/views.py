@@ -44,6 +44,7 @@ class View(APIView):
     roles: ClassVar[dict[str, type[HasRole]]] = {}
     codes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     shows: ClassVar[type[Serializer[Any]] | None] = None
+    shaped: ClassVar[bool] = True  # False: no fields, no expand, no ETag
     asked = NOTHING_ASKED
     limited: ClassVar[bool] = True  # by RATE_LIMIT
     largest_upload: ClassVar[int] = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a multipart body

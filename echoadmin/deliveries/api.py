@@ -228,12 +228,13 @@ class DeliveryAgain(View):
         return Response(DeliverySerializer(delivery(delivery_id)).data, status=202)
 
 
-@extend_schema(tags=TAG, request=AgainRequest, responses={202: AgainSerializer})
+@extend_schema(tags=TAG)
 class DeliveriesAgain(View):
     """Tries several again, now: `ids`, or those of a subscription, an event type, a state."""
 
     roles = {"POST": Manager}
 
+    @extend_schema(operation_id="deliveries_again_many", request=AgainRequest, responses={202: AgainSerializer})
     def post(self, request: Request) -> Response:
         """How many begin anew: 10,000 at most, the oldest first. Ask again while it is that many."""
         count = subscribing.again_many(actor=self.actor(), deliveries=chosen(request))

@@ -82,6 +82,10 @@ def _made(api: httpx.Client) -> dict[str, str]:
     rule = post("rules/", {"view": view, "name": "Failed", "threshold": 1, "window": 60})["id"]
     hook = post("subscriptions/", {"url": "http://127.0.0.1:9/hook"})["id"]
     return {
+        "price_id": post("prices/", {"valid_from": "2026-01-01T00:00:00Z", "per_minute": "0.37"})["id"],
+        "budget_id": post("budgets/", {"name": "All", "amount": "1000000"})["id"],
+        "request_id": post("conversations/?when_free=true", wanted)["id"],
+        "webhook_id": until(lambda: api.get("webhooks/").json()["results"], "Tavus reported")[0]["id"],
         "personas": persona,
         "replicas": replica["id"],
         "conversations": conversation,

@@ -47,7 +47,11 @@ def document() -> dict[str, Any]:
 
 
 SCHEMA = schemathesis.openapi.from_dict(document())
-OPERATIONS = {one.ok().label: one.ok() for one in SCHEMA.get_all_operations()}
+OPERATIONS = {
+    one.ok().label: one.ok()
+    for one in SCHEMA.get_all_operations()
+    if not one.ok().path.endswith("/stream/")  # never ends; tests/integration/api/test_live_events.py has it
+}
 
 
 @dataclass
@@ -114,10 +118,12 @@ def _look(asking: Asking, strategy: Any) -> None:
 
 
 def _ask(asking: Asking, case: Any, role: str | None) -> None:
+    (case.headers or {}).pop("Authorization", None)  # made up, it would come instead of the role's
     response = case.call(base_url=asking.console.url, session=asking.sessions[role], timeout=30)
     shaped = {"fields", "expand"} & set(case.query or {})
     conforming = [] if shaped and response.status_code == 200 else [checks.response_schema_conformance]
     case.validate_response(response, checks=[*CHECKS, *conforming])
+    assert (response.status_code == 401) == (role is None) or response.status_code == 404
     if response.status_code >= 400 and response.content:
         _check_code(case, response, role)
 
@@ -128,6 +134,7 @@ def _check_code(case: Any, response: Any, role: str | None) -> None:
     answers = case.operation.definition.raw["responses"]
     documented = answers[str(response.status_code)]["$ref"].rpartition("/")[2].split(".")[1:]
     assert error["code"] in documented, f"{case.operation.label} as {role}: {response.status_code} {error}"
-    assert error["request_id"] == response.headers["x-request-id"][0]
+    if "idempotent-replayed" not in response.headers:  # that is the first request's answer, word for word
+        assert error["request_id"] == response.headers["x-request-id"][0]
     if role is None:  # an id that no address has is answered before anybody is asked who they are
         assert response.status_code == 401 or "There is nothing at" in error["message"]

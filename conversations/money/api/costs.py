@@ -79,6 +79,7 @@ class CostsSerializer(serializers.Serializer[Any]):
 class Costs(View, generics.GenericAPIView[Conversation]):
     """What conversations of some days came to, up to now."""
 
+    shaped = False  # its rows are of different kinds
     pagination_class = Pages
     filter_backends = []
     serializer_class = CostsSerializer

@@ -85,7 +85,10 @@ class BudgetRequest(serializers.Serializer[Any]):
 
 @extend_schema(tags=TAG)
 class PriceList(View, generics.ListAPIView[Price]):
-    """The dated price table, newest row first; before its first row PRICE_PER_MINUTE holds."""
+    """The dated price table, newest row first; POST adds a price.
+
+    Before its first row PRICE_PER_MINUTE holds.
+    """
 
     roles = {"POST": Manager}
     serializer_class = PriceSerializer
@@ -112,10 +115,11 @@ class PriceOne(View):
     """One price."""
 
     roles = {"PATCH": Manager, "DELETE": Manager}
+    shows = PriceSerializer
 
     def get(self, request: Request, price_id: str) -> Response:
         """As it is now."""
-        return Response(PriceSerializer(_price(price_id)).data)
+        return self.one(_price(price_id))
 
     @extend_schema(request=PriceSerializer)
     def patch(self, request: Request, price_id: str) -> Response:
@@ -133,7 +137,7 @@ class PriceOne(View):
 
 @extend_schema(tags=TAG)
 class BudgetList(View, generics.ListAPIView[Budget]):
-    """Budgets, newest first, each with how it stands; POST makes one."""
+    """Budgets, newest first, each with how it stands; POST makes a budget."""
 
     roles = {"POST": Manager}
     serializer_class = BudgetSerializer
@@ -164,6 +168,7 @@ class BudgetOne(View):
     """One budget."""
 
     roles = {"PATCH": Manager, "DELETE": Manager}
+    shows = BudgetSerializer
 
     def get(self, request: Request, budget_id: str) -> Response:
         """With how it stands now."""

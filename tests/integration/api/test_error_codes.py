@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from django.db import OperationalError
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from conversations.models import Conversation
+from conversations.live import events
+from conversations.models import Conversation, SlotRequest, WebhookReceived
 from conversations.services import rooms, stopping
 from echoadmin import idempotency
 from echoadmin.accounts.models import IdempotentRequest
@@ -27,6 +29,7 @@ from tests.twin_process import TwinProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HELLO = {"text": "Hello."}
+RENAMED = {"op": "replace", "path": "/persona_name", "value": "Other"}
 
 
 @dataclass
@@ -168,6 +171,42 @@ def delivered(world: World) -> Any:
     return world.as_("manager").post(f"/api/v1/deliveries/{row.public_id}/again/")
 
 
+def duplicate(world: World) -> Any:
+    common = {"received_at": timezone.now(), "event_type": "system.shutdown", "body": {}}
+    first = WebhookReceived.objects.create(**common)
+    row = WebhookReceived.objects.create(duplicate_of=first, **common)
+    return world.as_("manager").post(f"/api/v1/webhooks/{row.public_id}/process/")
+
+
+def too_many_streams(world: World) -> Any:
+    client, places = world.as_("auditor"), threading.BoundedSemaphore(1)
+    world.patch.setattr(events, "_open", places)
+    places.acquire()
+    return client.get("/api/v1/entries/stream/")
+
+
+def budget_reached(world: World) -> Any:
+    world.settings.PRICE_PER_MINUTE = 0.37
+    client = world.as_("manager")
+    client.post("/api/v1/budgets/", {"name": "Nothing", "amount": "0.01"})
+    return client.post("/api/v1/conversations/", {"replica_id": "re8e740a42", "persona_id": "pipecat0"})
+
+
+def not_waiting(world: World) -> Any:
+    now = timezone.now()
+    row = SlotRequest.objects.create(
+        conversation_ref="cv_x", state="expired", sealed_body="", created_by="ana", expires_at=now
+    )
+    return world.as_("manager").delete(f"/api/v1/slots/requests/{row.public_id}/")
+
+
+def drift_changed(world: World) -> Any:
+    client = world.as_("manager")
+    made = client.post("/api/v1/personas/", {"persona_name": "Reader", "pipeline_mode": "echo"}).json()
+    world.twin.request("PATCH", f"/v2/personas/{made['persona_id']}", [RENAMED])
+    return client.post(f"/api/v1/personas/{made['id']}/push/", {"patch_sha256": "0" * 64})
+
+
 def upstream_concurrency(world: World) -> Any:
     world.twin.request("PUT", "/twin/limits", {"concurrent_conversations": 0})
     body = {"replica_id": "re8e740a42", "persona_id": "pipecat0"}
@@ -189,11 +228,6 @@ def upstream_conflict(world: World) -> Any:
     made = world.as_("manager").post("/api/v1/personas/", {"persona_name": "Reader", "pipeline_mode": "echo"}).json()
     world.twin.fault("maker_changes")
     return world.as_("manager").patch(f"/api/v1/personas/{made['id']}/", {"persona_name": "Other"})
-
-
-def drift_changed(world: World) -> Any:
-    made = world.as_("manager").post("/api/v1/personas/", {"persona_name": "Reader", "pipeline_mode": "echo"}).json()
-    return world.as_("manager").post(f"/api/v1/personas/{made['id']}/push/", {"patch_sha256": "of something else"})
 
 
 def upstream_unavailable(world: World) -> Any:
@@ -271,13 +305,16 @@ PRODUCERS: dict[str, Callable[[World], Any]] = {
     "range_not_satisfiable": range_not_satisfiable,
     "delivered": delivered,
     "duplicate": duplicate,
+    "too_many_streams": too_many_streams,
+    "budget_reached": budget_reached,
+    "not_waiting": not_waiting,
+    "drift_changed": drift_changed,
     "wrong_state": lambda world: world.as_("manager").delete(at(world.conversation())),
     "upstream_invalid": lambda world: world.create(status=400, body={"message": "Invalid", "errors": {"x": ["y"]}}),
     "upstream_out_of_credits": upstream_out_of_credits,
     "upstream_not_found": upstream_not_found,
     "upstream_concurrency": upstream_concurrency,
     "upstream_conflict": upstream_conflict,
-    "drift_changed": drift_changed,
     "upstream_rate_limited": lambda world: world.create(status=429, headers={"Retry-After": "3"}),
     "upstream_unauthorised": lambda world: world.create(status=401),
     "upstream_bad_reply": upstream_bad_reply,
