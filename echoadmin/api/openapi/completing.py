@@ -32,6 +32,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         if media_type.endswith("json") or media_type.startswith("multipart/"):
             value = example(content["schema"], schemas, binary=media_type.startswith("multipart/"))
             content["examples"] = {"example": {"value": value}}
+            if any(one.get("type") == "array" for one in content["schema"].get("anyOf", ())):
+                content["examples"]["several"] = {"value": [value]}
     return result
 
 

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from echoadmin.accounts.permissions import Auditor
 from echoadmin.api.openapi.answers import ALWAYS, codes_of, error_responses, header_refs, takes_key
+from echoadmin.api.parsing import ObjectsParser
 from echoadmin.api.shaping import shape_of
 
 ABOUT_IDS = {
@@ -27,6 +28,8 @@ class Operations(AutoSchema):
         """None for what is left out of the document."""
         operation = super().get_operation(*args, **kwargs)
         if operation is not None and hasattr(self.view, "codes"):
+            if self.method == "POST" and ObjectsParser in self.view.parser_classes:
+                _tell_arrays(operation)
             self._tell_answers(operation)
         return operation
 
@@ -81,6 +84,14 @@ class Operations(AutoSchema):
             answers["304"] = {"description": unchanged, "headers": header_refs(*ALWAYS, "ETag")}
         answers.update(error_responses(codes))
         operation["responses"] = dict(sorted(answers.items()))
+
+
+def _tell_arrays(operation: dict[str, Any]) -> None:
+    """An array of objects does as well as one, and is answered by an array."""
+    for holder in (operation["requestBody"], *operation["responses"].values()):
+        if (content := holder.get("content", {}).get("application/json")) is not None:
+            one = content["schema"]
+            content["schema"] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
 
 
 def _header(name: str, words: str) -> OpenApiParameter:
