@@ -16,11 +16,11 @@ from rest_framework.test import APIClient
 from conversations.live import events
 from conversations.models import Conversation, SlotRequest, WebhookReceived
 from conversations.services import rooms, stopping
-from echoadmin import idempotency
 from echoadmin.accounts.models import IdempotentRequest
 from echoadmin.api import limits
 from echoadmin.api.catalogue import ALL, CODES, REST, SOCKET, WITHIN
 from echoadmin.deliveries.models import Delivery, Subscription
+from echoadmin.idempotency import keeping
 from echoadmin.runs import Run
 from tests import make
 from tests.console_process import free_ports
@@ -93,7 +93,7 @@ def idempotency_key_reused(world: World) -> Any:
 
 
 def idempotency_in_progress(world: World) -> Any:
-    world.patch.setattr(idempotency, "WAIT", 0.1)
+    world.patch.setattr(keeping, "WAIT", 0.1)
     client, path = world.as_("operator"), f"{at(world.conversation())}echoes/"
     client.post(path, HELLO, headers={"Idempotency-Key": "k"})
     IdempotentRequest.objects.update(status=None, answer="", created_at=timezone.now())
