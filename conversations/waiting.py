@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from conversations import bells
-from echoadmin.request_threads import let_go
+from echoadmin.request_threads import let_go, pause
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -31,7 +31,8 @@ def wait_for(stream: str, look: Callable[[], T | None], seconds: float) -> T | N
     if not WAITERS.acquire(blocking=False):
         return look()
     try:
-        return async_to_sync(_wait)(stream, look, seconds)
+        with pause():
+            return async_to_sync(_wait)(stream, look, seconds)
     finally:
         WAITERS.release()
 

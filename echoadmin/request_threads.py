@@ -1,21 +1,64 @@
 """Which thread a request runs on: one that served others before, with its connection to SQLite still open.
 
+Of those threads few compute at once; the others wait their turn. Hundreds that take Python's one lock from each other
+every tenth of a millisecond (see lifespan.ROOMS_FIRST) do nothing but that.
+
 Left to itself Django makes a thread for every request, and with it a connection to the database: 1.5 ms on SQLite, most
 of it for the schema to be read, and every page that was cached is forgotten. (PostgreSQL has a pool of connections.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connection, connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 Application = Callable[..., Awaitable[None]]
 
 KEPT = 8  # threads that wait for the next request; more are made while more are asked for, and end afterwards
+
+AT_ONCE = 6  # requests that compute at the same time; on PostgreSQL each has one of DATABASE_POOL's connections
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+_here = threading.local()
+
+
+def in_turn(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: a request waits until it is among the AT_ONCE, and is one of them until it has its answer."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        with _turns:
+            _here.has_turn = True
+            try:
+                return get_response(request)
+            finally:
+                _here.has_turn = False
+
+    return answer
+
+
+@contextmanager
+def pause() -> Iterator[None]:
+    """Around what only waits (for a bell, for Tavus): another request computes meanwhile, with the connection that this
+    one had. Nothing in other threads."""
+    if not getattr(_here, "has_turn", False):
+        yield
+        return
+    let_go()
+    _here.has_turn = False
+    _turns.release()
+    try:
+        yield
+    finally:
+        _turns.acquire()
+        _here.has_turn = True
 
 
 class RequestThreads:

@@ -170,6 +170,7 @@ MIDDLEWARE = [
     "echoadmin.request_ids.request_ids",
     "echoadmin.health.probes",
     "echoadmin.access_lines.access_lines",
+    "echoadmin.request_threads.in_turn",
     "django.middleware.security.SecurityMiddleware",
     "echoadmin.security_headers.security_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -18,6 +18,7 @@ from echoadmin.actors import SYSTEM, Actor
 from echoadmin.log.models import Kind, Stream
 from echoadmin.log.writer import Draft, append
 from echoadmin.log_lines import about
+from echoadmin.request_threads import pause
 from echoadmin.tavus.client import TavusClient
 from echoadmin.tavus.exchange import Exchange
 from echoadmin.tavus.wire import Vocabulary
@@ -72,7 +73,7 @@ def client() -> TavusClient:
     with _lock:
         if wanted not in _clients:
             url, key, vocabulary = wanted
-            _clients[wanted] = TavusClient(url, key, cast(Vocabulary, vocabulary), observer=log_exchange)
+            _clients[wanted] = TavusClient(url, key, cast(Vocabulary, vocabulary), observer=log_exchange, waiting=pause)
         return _clients[wanted]
 
 

@@ -20,6 +20,7 @@ from echoadmin.form_tokens import make_once, new_token
 from echoadmin.mirror.admin import MirroredAdmin
 from echoadmin.pages import button, draw, pretty, require_role, tell
 from echoadmin.read_only import Facts, address
+from echoadmin.request_threads import pause
 from echoadmin.shown import NOTHING, code, link, state
 from echoadmin.tavus.errors import TavusError
 from echoadmin.tavus.pictures import NoPicture, fetch
@@ -250,7 +251,8 @@ class ReplicaAdmin(MirroredAdmin):
         require_role(request, "auditor", "see pictures")
         row = self.find(request, object_id)
         try:
-            found = fetch(row.thumbnail_url, settings.TAVUS_API_URL)
+            with pause():
+                found = fetch(row.thumbnail_url, settings.TAVUS_API_URL)
         except NoPicture as error:
             raise Http404(
                 f"There is no picture of this replica: {error} Sync the replicas; its address may have expired."

@@ -26,6 +26,7 @@ from conversations.waiting import wait_for
 from echoadmin.actors import Actor
 from echoadmin.log.writer import append, known
 from echoadmin.mirror.kinds import account_entry
+from echoadmin.request_threads import pause
 from echoadmin.runs import Run, RunState, stop_run
 from echoadmin.tavus.errors import TavusError
 
@@ -241,7 +242,8 @@ def _end_all(actor: Actor, every: list[Halted]) -> None:
     """Several at a time, and no longer than ENDED_WITHIN; what Tavus answers later is in the log all the same."""
     pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="stopping")
     asked: dict[Future[Problem | None], Halted] = {pool.submit(_end, actor, one.conversation): one for one in every}
-    answered, silent = wait(asked, timeout=ENDED_WITHIN)
+    with pause():
+        answered, silent = wait(asked, timeout=ENDED_WITHIN)
     pool.shutdown(wait=False, cancel_futures=True)
     for future in answered:
         problem = future.result()

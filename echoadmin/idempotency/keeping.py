@@ -17,7 +17,7 @@ from echoadmin.accounts.models import IdempotentRequest
 from echoadmin.api.problems import ApiError, Problem, refused
 from echoadmin.idempotency.asked import Asked
 from echoadmin.processes import alive
-from echoadmin.request_threads import let_go
+from echoadmin.request_threads import let_go, pause
 from echoadmin.sealed import Unreadable, seal, unseal
 
 __all__ = ["KEPT", "Unreadable", "answer_of", "awaited", "check_same", "claim", "forget_old", "keep_answer"]
@@ -82,7 +82,8 @@ def awaited(row: IdempotentRequest) -> IdempotentRequest:
             if time.monotonic() >= until:
                 raise _still_running()
             let_go()
-            time.sleep(LOOK_EVERY)
+            with pause():
+                time.sleep(LOOK_EVERY)
             fresh = IdempotentRequest.objects.filter(pk=row.pk).first()
             if fresh is None:  # the first made nothing, and may be tried again
                 raise _still_running()

@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -46,7 +47,7 @@ _NOTHING_SENT = (
 class TavusClient(Endpoints):
     """base_url: scheme and host, with or without `/v2`. vocabulary: the words that requests are written in. observer:
     told of every HTTP attempt, in the calling thread, before the call returns or raises. Times in seconds;
-    `total_timeout` bounds an answer that only drips.
+    `total_timeout` bounds an answer that only drips. waiting: a context manager around each wait for the network.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class TavusClient(Endpoints):
         total_timeout: float = 60.0,
         reply_limit: int = REPLY_LIMIT,
         sleep: Callable[[float], None] = time.sleep,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._base_url = _checked_base_url(base_url)
         if not api_key.isascii() or not api_key.isprintable():
@@ -72,7 +74,7 @@ class TavusClient(Endpoints):
         self._observer = observer
         self._total_timeout = total_timeout
         self._reply_limit = reply_limit
-        self._sleep = sleep
+        self._sleep, self._waiting = sleep, waiting
         self._http = httpx.Client(
             headers={"x-api-key": api_key, "accept": "application/json", "accept-encoding": "identity"},
             timeout=httpx.Timeout(connect=connect_timeout, read=read_timeout, write=read_timeout, pool=pool_timeout),
@@ -116,7 +118,8 @@ class TavusClient(Endpoints):
                 wait = _wait(error, attempt)
                 if attempt == attempts or wait is None:
                     raise
-            self._sleep(wait)
+            with self._waiting():
+                self._sleep(wait)
         raise AssertionError("unreachable")
 
     def _attempt(self, call: Call, query: dict[str, str], body: Any, attempt: int) -> Any:
@@ -124,7 +127,8 @@ class TavusClient(Endpoints):
         started_at, started = dt.datetime.now(dt.UTC), time.monotonic()
         reply, failure = None, None
         try:
-            reply = self._send(request)
+            with self._waiting():
+                reply = self._send(request)
         except httpx.HTTPError as error:
             failure = self._transport_failure(call, error)
             raise failure from error
