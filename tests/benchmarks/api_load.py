@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.console_process import ConsoleProcess, free_ports, running_console
 
 HERE = Path(__file__).resolve().parent
-CONVERSATIONS, KEYS = 10, 20
+CONVERSATIONS, KEYS = 10, 8
 EVERY = 1.0  # s between two requests of one client
 LEVEL = 40.0  # MB that the console may grow from the first third on
 TIMES = 5.0  # how much longer a text echo's POST may take than the bare view's
