@@ -31,6 +31,7 @@ from echoadmin.log_lines import set_about
 logger = logging.getLogger(__name__)
 
 SHORTEST = 0.1  # seconds between two looks
+SETTLE = 0.02  # seconds from a bell to the look: what rang it goes to the room first
 ASK_AGAIN = 10.0  # seconds between two looks at who is there
 LONGEST_PING = 200  # characters
 BROKEN = 1011
@@ -167,6 +168,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         try:
             async with asyncio.timeout(max(0.0, self.look_every - SHORTEST)):
                 await self._bell.wait()
+                await asyncio.sleep(SETTLE)
         except TimeoutError:
             return
 

@@ -7,13 +7,12 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from conversations.models import Echo
 from conversations.rooms.desk import Desk
 from echoadmin.log import clips
-from echoadmin.log.models import Clip
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +29,11 @@ class Chunk:
     pcm: bytes
     start: int
     last: bool
+
+
+_HOW_MUCH = """
+    SELECT (SELECT closed_at IS NOT NULL FROM conversations_echo WHERE id = %s), size FROM log_clip WHERE id = %s
+"""
 
 
 class ClipReader:
@@ -85,7 +89,7 @@ class ClipReader:
         self.closed = self.stalled = True
 
     def stalled_for(self) -> float:
-        """Seconds since the last piece came."""
+        """Seconds since the last piece came, as far as was looked."""
         return (timezone.now() - self.last_piece_at).total_seconds()
 
     @property
@@ -123,11 +127,13 @@ class ClipReader:
         self._buffer, self._used = self._buffer[self._used :] + samples, 0
 
     def _read(self, start: int) -> bytes:
-        """The row first, the samples after: a piece that comes in between is read, or the row is not closed yet."""
-        if not self.closed:
-            closed_at, last_piece_at = Echo.objects.values_list("closed_at", "last_piece_at").get(pk=self._echo_id)
-            self.closed, self.last_piece_at = closed_at is not None, last_piece_at or self.last_piece_at
-        self._size = Clip.objects.values_list("size", flat=True).get(pk=self._clip_id)
+        """How much there is, then the samples up to there."""
+        with connection.cursor() as cursor:
+            cursor.execute(_HOW_MUCH, [self._echo_id, self._clip_id])
+            closed, size = cursor.fetchone()
+        if size > self._size:
+            self.last_piece_at = timezone.now()
+        self.closed, self._size = self.closed or bool(closed), int(size)
         return clips.read_samples(self._clip_id, start, min(READ_AHEAD, max(0, self._size - start)))
 
 
