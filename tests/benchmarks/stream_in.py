@@ -1,10 +1,10 @@
-"""Audio that is made in real time (20 ms at a time, 24 kHz) into a twin room, by three ways, one after the other:
+"""Audio that is made in real time (20 ms at a time, 24 kHz) into a twin room, by three ways:
 
 the quickstart's Flask app (a POST for each 20 ms), pipecat's Tavus transport (as it ships, and set for sources in real
 time; installed into `<data>/pipecat-venv`, kept for the next time), and this console's WebSocket.
 
-Of some short streams: from the first byte in until the first chunk is in the room. Of one of 60 s: the CPU of what
-carried it (not of the sender, but for pipecat, whose pipeline the sender is part of) and the frames that did not
+Of some short streams, in turn: from the first byte in until the first chunk is in the room. Of one of 60 s: the CPU of
+what carried it (not of the sender, but for pipecat, whose pipeline the sender is part of) and the frames that did not
 arrive. `--json` for programs, `--smoke` for a few seconds without pipecat.
 """
 
@@ -25,7 +25,7 @@ import threading
 import time
 import venv
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,18 +78,23 @@ class Subject:
         return started, [row for row in carried if row["message"].get("event_type") == "conversation.echo"]
 
 
-def measure(subject: Subject, starts: int, seconds: float) -> dict[str, float]:
-    """ms from the first byte in to the first chunk, and CPU, messages and losses of a long stream."""
-    firsts = []
+def measure(subjects: dict[str, Subject], starts: int, seconds: float) -> dict[str, dict[str, float]]:
+    """ms from the first byte in to the first chunk, in turn, so that all meet the same machine; then a long stream of
+    each: CPU, messages and losses."""
+    firsts: dict[str, list[float]] = {name: [] for name in subjects}
     for seed in range(starts + 2):
-        started, chunks = subject.say(SHORT, seed)
-        firsts.append((chunks[0]["at"] - started) * 1000)
-    firsts = sorted(firsts[2:])  # the first ones warm up
+        for name, subject in subjects.items():
+            started, chunks = subject.say(SHORT, seed)
+            firsts[name].append((chunks[0]["at"] - started) * 1000)
+    return {name: _figures(subject, firsts[name][2:], seconds) for name, subject in subjects.items()}
+
+
+def _figures(subject: Subject, firsts: list[float], seconds: float) -> dict[str, float]:
     cpu = subject.cpu()
     _, chunks = subject.say(seconds, 1000)
     return {
         "first_chunk_p50_ms": statistics.median(firsts),
-        "first_chunk_max_ms": firsts[-1],
+        "first_chunk_max_ms": max(firsts),
         "cpu_s": subject.cpu() - cpu,
         "messages": len(chunks),
         "frames_lost": lost(pcm_of(seconds, 1000), chunks),
@@ -253,21 +258,23 @@ def main() -> None:
 
 
 def run(starts: int, seconds: float, folder: Path | None) -> dict[str, Any]:
-    """Measure all, one after the other."""
+    """Measure all in one run."""
     figures: dict[str, Any] = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "seconds": seconds,
     }
     python = None if folder is None else pipecats_python(folder)
-    with tempfile.TemporaryDirectory() as data, running_twin(Path(data) / "twin", speed=1.0) as twin:
-        with flask(twin) as subject:
-            figures["flask"] = measure(subject, starts, seconds)
+    with (
+        tempfile.TemporaryDirectory() as data,
+        running_twin(Path(data) / "twin", speed=1.0) as twin,
+        ExitStack() as running,
+    ):
+        subjects = {"flask": running.enter_context(flask(twin))}
         if python is not None:
             for name, realtime in (("pipecat", False), ("pipecat_realtime", True)):
-                with pipecat(twin, python, realtime=realtime) as subject:
-                    figures[name] = measure(subject, starts, seconds)
-        with console(twin, Path(data) / "console") as subject:
-            figures["console"] = measure(subject, starts, seconds)
+                subjects[name] = running.enter_context(pipecat(twin, python, realtime=realtime))
+        subjects["console"] = running.enter_context(console(twin, Path(data) / "console"))
+        figures |= measure(subjects, starts, seconds)
     own = figures["console"]
     theirs = [figures[name]["first_chunk_p50_ms"] for name in ("pipecat", "pipecat_realtime") if name in figures]
     figures["passed"] = own["frames_lost"] == 0 and own["first_chunk_p50_ms"] <= min(theirs, default=float("inf"))
