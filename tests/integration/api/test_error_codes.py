@@ -160,11 +160,6 @@ def _with_run(action: str, state: str, method: str = "post") -> Callable[[World]
     return produce
 
 
-def duplicate(world: World) -> Any:
-    repeat = make.webhook(duplicate_of=make.webhook(), state="ignored")
-    return world.as_("manager").post(f"/api/v1/webhooks/{repeat.public_id}/process/")
-
-
 def delivered(world: World) -> Any:
     hook = Subscription.objects.create(url="https://hooks.example.com/", created_by="ana")
     row = Delivery.objects.create(subscription=hook, event_type="ping", body="{}", state="delivered")
