@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from conversations.live import events
-from conversations.models import Conversation, SlotRequest, WebhookReceived
+from conversations.models import Conversation, SlotRequest
 from conversations.services import rooms, stopping
 from echoadmin.accounts.models import IdempotentRequest
 from echoadmin.api import limits
@@ -164,13 +164,6 @@ def delivered(world: World) -> Any:
     hook = Subscription.objects.create(url="https://hooks.example.com/", created_by="ana")
     row = Delivery.objects.create(subscription=hook, event_type="ping", body="{}", state="delivered")
     return world.as_("manager").post(f"/api/v1/deliveries/{row.public_id}/again/")
-
-
-def duplicate(world: World) -> Any:
-    common = {"received_at": timezone.now(), "event_type": "system.shutdown", "body": {}}
-    first = WebhookReceived.objects.create(**common)
-    row = WebhookReceived.objects.create(duplicate_of=first, **common)
-    return world.as_("manager").post(f"/api/v1/webhooks/{row.public_id}/process/")
 
 
 def too_many_streams(world: World) -> Any:
