@@ -24,7 +24,7 @@ Application = Callable[..., Awaitable[None]]
 
 KEPT = 8  # threads that wait for the next request; more are made while more are asked for, and end afterwards
 
-AT_ONCE = 6  # requests that compute at the same time; on PostgreSQL each has one of DATABASE_POOL's connections
+AT_ONCE = 12  # requests that compute at the same time; on PostgreSQL each has one of DATABASE_POOL's connections
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 _here = threading.local()

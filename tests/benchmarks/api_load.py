@@ -1,8 +1,8 @@
 """200 clients of the API for a minute, and what a text echo's POST costs beside a bare DRF view with one insert.
 
-The clients: three in four ask over REST (a conversation, its echoes, its messages, a text echo, in turn), one in four
-holds a WebSocket, follows a conversation and says something now and then; each does something once a second. What is
-asked: no 5xx (429 is an answer), the 99th percentile, and that memory stays level after the first third.
+The clients: three in four ask over REST every two seconds (a conversation, its echoes, its messages, now and then a
+text echo), one in four holds a WebSocket, follows one of ten conversations and says something every ten seconds or so.
+What is asked: no 5xx (429 is an answer), the 99th percentile, and that memory stays level after the first third.
 
 The ratio: both servers run at the same time, and are asked in turns, one request after another; medians. `--json` for
 programs; `--database postgres://…`, an empty one, in the place of SQLite.
@@ -40,7 +40,7 @@ from tests.console_process import ConsoleProcess, free_ports, running_console
 
 HERE = Path(__file__).resolve().parent
 CONVERSATIONS, KEYS = 10, 8
-EVERY = 1.0  # s between two requests of one client
+EVERY, SPEAKS_EVERY = 2.0, 10.0  # s between two requests of one client; between two texts of a WebSocket
 LEVEL = 40.0  # MB that the console may grow from the first third on
 TIMES = 5.0  # how much longer a text echo's POST may take than the bare view's
 
@@ -87,6 +87,7 @@ class Load:
     conversations: list[str]
     http: aiohttp.ClientSession
     until: float
+    lasts: float
     seen: Seen = field(default_factory=Seen)
 
     def headers(self, number: int) -> dict[str, str]:
@@ -108,10 +109,14 @@ class Load:
     async def rest(self, number: int) -> None:
         """One client: what it asks for goes round."""
         conversation = f"conversations/{self.conversations[number % len(self.conversations)]}/"
-        turns = [
+        reads = [
             ("GET conversation", "GET", conversation, {}),
             ("GET echoes", "GET", f"{conversation}echoes/", {}),
             ("GET messages", "GET", f"{conversation}messages/?after=0&limit=50", {}),
+        ]
+        turns = [
+            *reads,
+            *reads,
             ("POST echo", "POST", f"{conversation}echoes/", {"json": {"text": "A few words."}}),
         ]
         turn = number
@@ -131,7 +136,7 @@ class Load:
                 self.seen.note("WS open", 101, time.monotonic() - started)
                 reading = asyncio.create_task(self._read(socket))
                 while time.monotonic() < self.until:
-                    await asyncio.sleep(EVERY * random.uniform(1.6, 2.4))
+                    await asyncio.sleep(min(SPEAKS_EVERY, self.lasts / 2) * random.uniform(0.8, 1.2))
                     said = time.monotonic()
                     await socket.send_json({"type": "echo", "ref": repr(said), "text": "A few words."})
                 reading.cancel()
@@ -159,7 +164,7 @@ async def load(console: ConsoleProcess, keys: list[str], clients: int, seconds: 
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         conversations = await open_conversations(console, keys[0], http)
         began = time.monotonic()
-        running = Load(console, keys, conversations, http, began + seconds)
+        running = Load(console, keys, conversations, http, began + seconds, seconds)
         watching = asyncio.create_task(watch(console, running.until))
         every_fourth = [running.live(n) if n % 4 == 3 else running.rest(n) for n in range(clients)]
         await asyncio.gather(*every_fourth)
