@@ -172,3 +172,47 @@ def test_the_log_equals_what_the_room_carried(
         logged += [row["message"] for row in page["results"]]
         link = page["next"]
     assert logged == [row["message"] for row in from_console(console, conversation)]
+
+
+def test_an_interrupt_ends_a_text_that_is_still_being_written_and_nothing_of_it_is_said_after(
+    api: httpx.Client, console: ConsoleProcess, conversation: dict[str, Any], url: str
+) -> None:
+    sentence = "This is sentence {} of a text that a model goes on writing for a good while. "
+
+    async def talk() -> list[str]:
+        address = f"{console.url.replace('http', 'ws', 1)}/ws/v1/conversations/{conversation['id']}/?entries=exclude"
+        headers = {"Authorization": api.headers["Authorization"]}
+        async with websockets.connect(address, additional_headers=headers) as socket:
+            await socket.send(json.dumps({"type": "text", "inference_id": "written", "ref": "open"}))
+            for number in range(40):
+                await socket.send(json.dumps({"type": "text_delta", "text": sentence.format(number)}))
+            async with asyncio.timeout(PATIENCE):
+                await seen(socket, lambda told: told["type"] == "echo" and told["echo"]["state"] == "speaking")
+                await socket.send(json.dumps({"type": "interrupt", "ref": "stop"}))
+                told = await seen(socket, lambda told: told["type"] == "error")
+                assert (told["ref"], told["error"]["code"]) == ("open", "echo_closed")
+                for number in range(40, 60):
+                    await socket.send(json.dumps({"type": "text_delta", "text": sentence.format(number)}))
+                await socket.send(json.dumps({"type": "text_end", "ref": "end"}))
+                await seen(socket, lambda told: told.get("ref") == "end")
+            return list(told["echoes"])
+
+    queued = asyncio.run(talk())
+    told = api.post(f"{url}echoes/?wait=spoken", json={"text": "Something else.", "inference_id": "else"}).json()
+    assert told["state"] == "spoken"
+    states = [api.get(f"{url}echoes/{one}/").json()["state"] for one in queued]
+    assert "cancelled" in states
+    assert set(states) <= {"spoken", "interrupted", "cancelled"}
+    record = [row["message"] for row in from_console(console, conversation)]
+    carried = [one["properties"]["inference_id"] for one in record if one["event_type"] == "conversation.echo"]
+    said = [one for one in carried if one.startswith("written.")]
+    assert said == queued[: len(said)]
+    assert carried[-1] == "else"
+    assert sum(state in ("spoken", "interrupted") for state in states) == len(said)
+
+
+async def seen(socket: Any, wanted: Any) -> dict[str, Any]:
+    """The next message that is the one waited for."""
+    while not wanted(told := json.loads(await socket.recv())):
+        pass
+    return dict(told)
