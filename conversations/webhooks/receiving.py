@@ -45,7 +45,8 @@ def _received(request: HttpRequest, secret: str) -> WebhookReceived | HttpRespon
     known = secrets.known(secret)
     if known is None:
         return _refused(request, 404, "not_found", "There is nothing at this address.")
-    if int(request.headers.get("Content-Length") or 0) > LARGEST:
+    length = request.headers.get("Content-Length") or "0"
+    if not length.isdecimal() or int(length) > LARGEST or len(request.body) > LARGEST:  # one that comes in chunks too
         return _refused(request, 413, "too_large", "A webhook has at most 8 MB.")
     try:
         body = json.loads(request.body)

@@ -33,6 +33,11 @@ PLACES: dict[tuple[str, str], Any] = {
     ("Delivery", "state"): "delivered",
     ("Delivery", "ref"): CONVERSATION,
     ("Delivery", "tries"): [{"at": TIME, "status": 200, "seconds": 0.12, "error": "", "answer": "ok"}],
+    ("Webhook", "id"): "wh_7c3mq9xk2vtd",
+    ("Webhook", "event_type"): "system.shutdown",
+    ("Webhook", "state"): "processed",
+    ("Webhook", "message"): {"event_type": "system.shutdown", "conversation_id": "c123456", "properties": {}},
+    ("Webhook", "duplicate_of"): None,
     ("Echo", "state"): "spoken",
     ("Echo", "id"): 41,
     ("Echo", "source"): "rest",
@@ -203,6 +208,8 @@ WHOLE: dict[str, Any] = {
     "PatchedScriptRequestRequest": {"name": "Evening", "revision": 3},
     "SubscriptionRequestRequest": {"url": "https://hooks.example.com/echoadmin", "event_types": ["echo.spoken"]},
     "PatchedSubscriptionRequestRequest": {"enabled": False},
+    "AgainRequestRequest": {"subscription": "sb_3v9cd7hq5mxk"},
+    "RotateRequestRequest": {"at_once": False},
 }
 """Whole bodies, where not all properties go together."""
 

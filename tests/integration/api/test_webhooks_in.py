@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
 from conversations.models import Conversation, WebhookReceived
-from conversations.webhooks.receiving import LARGEST
+from conversations.webhooks.receiving import LARGEST, receive
 from echoadmin.installation import stamp
 from echoadmin.log.models import Entry
 from tests import make
@@ -118,6 +118,14 @@ def test_what_is_no_object_is_refused(client: Client, url: str, body: Any, statu
 def test_one_that_is_too_large_is_not_even_read(client: Client, url: str) -> None:
     response = client.generic("POST", url, b"{}", CONTENT_LENGTH=str(LARGEST + 1))
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_one_that_comes_in_chunks_and_is_too_large_is_not_stored(rf: RequestFactory, url: str) -> None:
+    request = rf.post(url, content_type="application/json")
+    del request.META["CONTENT_LENGTH"]
+    request._body = b'{"a": "' + b"x" * LARGEST + b'"}'
+    assert receive(request, stamp("sandbox").webhook_secret).status_code == 413
+    assert not WebhookReceived.objects.exists()
 
 
 def test_a_wrong_secret_and_a_wrong_method_open_nothing(client: Client, url: str) -> None:
