@@ -21,6 +21,7 @@ from echoadmin.api.paging import Pages
 from echoadmin.api.problems import refused
 from echoadmin.api.shaping import Reference
 from echoadmin.api.views import View
+from echoadmin.idempotency import act_once
 from echoadmin.installation import OldWebhookSecret
 
 TAG = ["webhooks in"]
@@ -156,6 +157,7 @@ class WebhookSecretRotate(View):
 
     roles = {"POST": Admin}
 
+    @act_once
     def post(self, request: Request) -> Response:
         """Without any secret."""
         given = dict(request.data)

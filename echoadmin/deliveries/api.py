@@ -235,6 +235,7 @@ class DeliveriesAgain(View):
     roles = {"POST": Manager}
 
     @extend_schema(operation_id="deliveries_again_many", request=AgainRequest, responses={202: AgainSerializer})
+    @act_once
     def post(self, request: Request) -> Response:
         """How many begin anew: 10,000 at most, the oldest first. Ask again while it is that many."""
         count = subscribing.again_many(actor=self.actor(), deliveries=chosen(request))

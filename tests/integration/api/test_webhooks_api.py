@@ -94,10 +94,14 @@ def test_only_an_admin_who_signed_in_replaces_the_secret_and_nobody_is_shown_it(
     answer = browser.post(f"{PATH}secret/rotate/", {"at_once": False})
     assert answer.status_code == 200
     [kept] = answer.json()["old"]
+    for _ in range(2):
+        again = browser.post(f"{PATH}secret/rotate/", {"at_once": False}, HTTP_IDEMPOTENCY_KEY="one")
+        assert again.status_code == 200
+    assert OldWebhookSecret.objects.count() == 2, "the same wish twice is one"
     assert (kept["counts"], kept["uses"], kept["conversations"]) == (True, 0, 0)
     shown = client_of("auditor").get(f"{PATH}secret/")
     new = stamp("sandbox").webhook_secret
-    assert new != old and OldWebhookSecret.objects.count() == 1
+    assert new != old
     for secret in (old, new):
         assert secret not in answer.content.decode() + shown.content.decode()
-    assert Entry.objects.get(event_type="webhook_secret.rotated").actor == "root"
+    assert {one.actor for one in Entry.objects.filter(event_type="webhook_secret.rotated")} == {"root"}
