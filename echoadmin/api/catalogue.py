@@ -39,7 +39,7 @@ ALL = (
     Code(
         "idempotency_key_reused",
         409,
-        "The key was used with another body in the last 24 hours.",
+        "The key was used with another body or query in the last 24 hours.",
         "Take a new key for a new request.",
     ),
     Code(

@@ -22,6 +22,8 @@ class Mirrored(TypedDict):
 class Persona(Mirrored):
     """A persona."""
 
+    differs: list[str]
+
     persona_id: str | None
     persona_name: str
     pipeline_mode: str
@@ -85,7 +87,10 @@ class Conversation(Mirrored):
     ended_at: str | None
     ended_reason: str
     seconds: int
+    exact_seconds: float
+    ended_at_source: str
     cost: str | None  # a decimal number
+    currency: str
     room: Room
 
 

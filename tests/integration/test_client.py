@@ -1,11 +1,10 @@
-"""The client, its page of the docs, and the everyday commands, against a running console and its twin."""
+"""The client and the everyday commands, against a running console and its twin."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import json
-import re
 import subprocess
 import sys
 import wave
@@ -50,24 +49,6 @@ def at(client: Client) -> Iterator[str]:
     client.until_joined(made["id"])
     yield made["id"]
     client.end(made["id"])
-
-
-def test_every_block_of_its_page_runs(
-    console: ConsoleProcess, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
-) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S)
-    assert len(blocks) >= 10
-    monkeypatch.setenv("ECHOADMIN_URL", console.url)
-    monkeypatch.setenv("ECHOADMIN_KEY", key)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "docs"}
-    for block in blocks:
-        exec(compile(block, "docs/client.md", "exec"), names)
-    said = capsys.readouterr().out
-    assert "conversation.echo" in said, "the last line that was said is in the log"
-    assert "400 empty" in said, "an empty text is refused with a code"
-    lines = [json.loads(line) for line in (tmp_path / "tour.ndjson").read_text().splitlines()]
-    assert any(line["event_type"] == "conversation.echo" for line in lines)
 
 
 def test_a_file_is_said_and_its_samples_are_in_the_log(client: Client, at: str, tmp_path: Path) -> None:

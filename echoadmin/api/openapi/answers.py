@@ -79,7 +79,7 @@ def codes_of(view: Any, method: str, *, ids: bool) -> set[str]:
 
 
 def takes_key(view: Any, method: str) -> bool:
-    """Whether it takes an Idempotency-Key: views that do can say what a repeated request made."""
+    """Whether it takes an Idempotency-Key: every POST of ours does."""
     return method == "POST" and hasattr(view, "answer_for")
 
 
