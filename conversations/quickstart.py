@@ -20,8 +20,9 @@ from conversations.models.echo import FINAL_STATES
 from conversations.refusals import IdTaken, Refusal
 from conversations.services import speaking
 from conversations.waiting import wait_for
+from conversations.within import readable
 from echoadmin.accounts.permissions import Operator
-from echoadmin.actors import Actor
+from echoadmin.actors import Actor, Limits
 from echoadmin.api.errors import exception_handler
 from echoadmin.api.problems import refused
 from echoadmin.api.views import View
@@ -51,11 +52,16 @@ class SendAudioMessage(View):
     schema = None
     limited = False  # audio comes in 20 pieces a second for each room: what holds a client back is its pace
 
+    @classmethod
+    def largest_body(cls, content_type: str) -> int:
+        """Twice what is taken: up to there a refusal has the quickstart's own shape."""
+        return 2 * LARGEST
+
     def post(self, request: Request) -> HttpResponse | Response:
         """200 when sent (or stored, while it waits its turn), 400 for what can't be, 500 with Daily's words."""
         if len(request.body) > LARGEST:
             raise refused(413, "too_large", "The body has over 1 MB. Send the audio in smaller pieces.")
-        conversation = _conversation(request.data)
+        conversation = _conversation(request.data, self.limits)
         piece = _piece(request.data)
         echo = _say(self.actor("quickstart"), conversation, piece)
         failed = _wait_until_sent(conversation, echo, piece)
@@ -75,11 +81,12 @@ class SendAudioMessage(View):
         return answer
 
 
-def _conversation(data: Any) -> Conversation:
+def _conversation(data: Any, limits: Limits | None) -> Conversation:
     given = data.get("conversation_id")
     if not isinstance(given, str) or not given:
         raise refused(400, "invalid", "conversation_id: is the id of a conversation, Tavus's or ours.")
-    found: Conversation | None = Conversation.objects.select_related("room").by_any_id(given).first()
+    rows: Any = Conversation.objects.select_related("room").filter(readable(limits))
+    found: Conversation | None = rows.by_any_id(given).first()
     if found is None:
         raise refused(400, "not_found", f"Not connected to a room: there is no conversation {given[:80]!r}.")
     room = getattr(found, "room", None)

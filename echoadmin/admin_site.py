@@ -99,6 +99,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item("API keys", "key", "accounts_apikey_changelist"),
+            {"title": "Authenticator", "icon": "phonelink_lock", "link": reverse_lazy("access:second_factor")},
             _item("Users", "person", "auth_user_changelist", "echoadmin.admin_site.keeps_accounts"),
             _item("Roles", "badge", "auth_group_changelist", "echoadmin.admin_site.keeps_accounts"),
         ],

@@ -13,15 +13,15 @@ django_application = get_asgi_application()  # loads the apps: what follows need
 
 from channels.routing import ProtocolTypeRouter
 
+from echoadmin.bodies import BodyLimits
 from echoadmin.lifespan import lifespan
 from echoadmin.request_threads import RequestThreads
 from echoadmin.routing import websocket_application
 from echoadmin.static_files import StaticFiles
-from echoadmin.upload_limit import UploadLimit
 
 application: Any = ProtocolTypeRouter(
     {
-        "http": StaticFiles(UploadLimit(RequestThreads(django_application))),
+        "http": StaticFiles(RequestThreads(BodyLimits(django_application))),
         "websocket": websocket_application(),
         "lifespan": lifespan,
     }

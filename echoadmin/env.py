@@ -113,6 +113,26 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()] or list(default)
 
 
+def words_of(name: str, allowed: tuple[str, ...]) -> list[str]:
+    """A comma-separated list of some of `allowed`."""
+    found = words(name)
+    if strangers := [word for word in found if word not in allowed]:
+        raise BadSetting(f"{name}: {strangers[0]!r} is none of {', '.join(allowed)}")
+    return found
+
+
+def origins(name: str) -> list[str]:
+    """A comma-separated list of origins (scheme://host[:port]); a browser sends no path with one, and * is none."""
+    found = words(name)
+    for word in found:
+        parts = urlsplit(word)
+        if parts.scheme not in ("http", "https") or not parts.hostname or word != f"{parts.scheme}://{parts.netloc}":
+            raise BadSetting(
+                f"{name}: {word!r} is no origin; one looks like https://host[:port], without a slash after it"
+            )
+    return found
+
+
 def url(name: str, default: str = "", schemes: tuple[str, ...] = ("http", "https")) -> str:
     """A URL of one of `schemes` with a host, without a slash at its end; "" when unset."""
     value = text(name, default).rstrip("/")

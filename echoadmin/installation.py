@@ -6,12 +6,14 @@ import secrets
 
 from django.db import connection, models
 
+from echoadmin.sealed import SealedField
+
 
 class Installation(models.Model):
     """One row: stamped at the first start. A database belongs to one mode for good."""
 
     mode = models.CharField(max_length=16)
-    webhook_secret = models.CharField(max_length=64)  # of the address that new conversations report to
+    webhook_secret = SealedField()  # of the address that new conversations report to
     webhook_secret_since = models.DateTimeField(null=True, blank=True)  # NULL: from the beginning
     database_key = models.CharField(max_length=64, default="", db_default="")  # tells this database from another's
     created_at = models.DateTimeField(auto_now_add=True)

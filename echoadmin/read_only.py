@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -85,6 +86,8 @@ class ReadOnlyAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The row's page. Not Django's form: that one runs in a transaction."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         row = self.find(request, object_id)
         context = {
             "title": str(row),

@@ -33,6 +33,7 @@ TRUSTED_PROXIES = env.words("ECHOADMIN_TRUSTED_PROXIES")
 HTTPS = PUBLIC_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_ENGINE = "echoadmin.accounts.sessions"
 SESSION_COOKIE_NAME = f"echoadmin_{MODE}_{PORT}"  # two consoles on one host don't sign each other out
 CSRF_FAILURE_VIEW = "echoadmin.error_pages.csrf_failed"
 CSRF_COOKIE_NAME = f"echoadmin_csrf_{MODE}_{PORT}"
@@ -40,6 +41,15 @@ SECURE_SSL_REDIRECT = False  # the proxy in front redirects; health probes come 
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+# Other sites' pages may call the API with a key: no cookie goes with it, so they act for nobody who is signed in here.
+CORS_ALLOWED_ORIGINS = env.origins("ECHOADMIN_CORS_ORIGINS")
+CORS_URLS_REGEX = r"^/(api/|send_audio_message$)"
+CORS_ALLOW_HEADERS = (
+    *("accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "last-event-id"),
+    "x-request-id",
+)
+CORS_EXPOSE_HEADERS = ("ETag", "Retry-After", "X-Request-Id", "Idempotent-Replayed", "WWW-Authenticate")
+TOTP_ROLES = env.words_of("ECHOADMIN_TOTP_ROLES", ("auditor", "operator", "manager", "admin"))  # who must have one
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for sub-domains is for the domain's owner to decide
@@ -161,7 +171,11 @@ INSTALLED_APPS = [
     "personas",
     "conversations",
 ]
-ADMIN_PAGES = ["conversations.home.urls", "echoadmin.palette.pages"]  # modules of URLs that an app adds under /admin/
+ADMIN_PAGES = [
+    "echoadmin.accounts.urls",
+    "conversations.home.urls",
+    "echoadmin.palette.pages",
+]  # modules of URLs that an app adds under /admin/
 if SANDBOX:
     INSTALLED_APPS.append("echoadmin.sandbox")
     ADMIN_PAGES.append("echoadmin.sandbox.urls")
@@ -181,6 +195,14 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "echoadmin.one_thread.one_thread",
 ]
+if TOTP_ROLES:
+    after = MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
+    MIDDLEWARE.insert(after, "echoadmin.accounts.signing_in.second_factor_required")
+if CORS_ALLOWED_ORIGINS:
+    INSTALLED_APPS.append("corsheaders")
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"), "corsheaders.middleware.CorsMiddleware"
+    )
 ROOT_URLCONF = "echoadmin.urls"
 ASGI_APPLICATION = "echoadmin.asgi.application"
 TEMPLATES = [

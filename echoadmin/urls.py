@@ -9,6 +9,7 @@ from django.urls import include, path
 import conversations.metrics  # noqa: F401 - makes its gauges known
 from conversations.quickstart import SendAudioMessage
 from conversations.webhooks.receiving import receive
+from echoadmin.accounts.limits import anywhere
 from echoadmin.metrics import Metrics
 
 urlpatterns = [
@@ -18,7 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("metrics", Metrics.as_view(), name="metrics"),
     path("webhooks/tavus/<str:secret>/", receive),
-    path("send_audio_message", SendAudioMessage.as_view()),
+    path("send_audio_message", SendAudioMessage.as_view(within=anywhere)),
     path("", include("echoadmin.api.urls")),
 ]
 

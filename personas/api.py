@@ -13,7 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from echoadmin.accounts.limits import reading
 from echoadmin.accounts.permissions import Manager
+from echoadmin.actors import Limits
 from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser, PatchParser
@@ -71,11 +73,16 @@ class PersonaList(View, generics.ListAPIView[Persona]):
 
     roles = {"POST": Manager}
     codes = {"POST": UPSTREAM}
-    queryset = Persona.objects.order_by("-id")
+    queryset = Persona.objects.none()
     serializer_class = PersonaSerializer
     pagination_class = Pages
     filter_backends = [filters.DjangoFilterBackend]
     filterset_class = PersonaFilter
+
+    def get_queryset(self) -> QuerySet[Persona]:
+        """Newest first."""
+        rows = Persona.objects.order_by("-id")
+        return rows if self.limits is None else rows.filter(public_id__in=self.limits.personas)
 
     @extend_schema(request=PersonaRequest, responses={201: PersonaSerializer})
     @idempotent(lambda: new_public_id(Persona.PREFIX))
@@ -272,6 +279,11 @@ def _persona(public_id: str) -> Any:
     return PersonaSerializer(Persona.objects.get(public_id=public_id)).data
 
 
+def its_persona(limits: Limits, request: Request, names: dict[str, Any]) -> None:
+    """The persona in the address, with a key that is limited to it. Raises NotFound, as for none."""
+    find(Persona.objects.filter(public_id__in=limits.personas), names["any_id"].replace("\0", ""))
+
+
 def _operations(data: Any) -> list[dict[str, Any]]:
     """RFC 6902: `add` also replaces, so it is right for a field that may be absent."""
     if isinstance(data, list):
@@ -283,16 +295,16 @@ def _operations(data: Any) -> list[dict[str, Any]]:
 
 
 urlpatterns = [
-    path("personas/", PersonaList.as_view()),
+    path("personas/", PersonaList.as_view(within=reading)),
     path("personas/sync/", PersonasSync.as_view()),
-    path("personas/<str:any_id>/", PersonaOne.as_view()),
-    path("personas/<str:any_id>/sync/", PersonaSync.as_view()),
-    path("personas/<str:any_id>/drift/", PersonaDrift.as_view()),
-    path("personas/<str:any_id>/pull/", PersonaPull.as_view()),
-    path("personas/<str:any_id>/push/", PersonaPush.as_view()),
-    path("replicas/", ReplicaList.as_view()),
+    path("personas/<str:any_id>/", PersonaOne.as_view(within=its_persona)),
+    path("personas/<str:any_id>/sync/", PersonaSync.as_view(within=its_persona)),
+    path("personas/<str:any_id>/drift/", PersonaDrift.as_view(within=its_persona)),
+    path("personas/<str:any_id>/pull/", PersonaPull.as_view(within=its_persona)),
+    path("personas/<str:any_id>/push/", PersonaPush.as_view(within=its_persona)),
+    path("replicas/", ReplicaList.as_view(within=reading)),
     path("replicas/sync/", ReplicasSync.as_view()),
-    path("replicas/<str:any_id>/", ReplicaOne.as_view()),
+    path("replicas/<str:any_id>/", ReplicaOne.as_view(within=reading)),
     path("replicas/<str:any_id>/sync/", ReplicaSync.as_view()),
     path("replicas/<str:any_id>/drift/", ReplicaDrift.as_view()),
 ]

@@ -20,6 +20,7 @@ from conversations.services import mirroring, rooms
 from conversations.services.orphans import adopt_stranger
 from conversations.slots.api import SlotRequestSerializer
 from conversations.slots.queueing import wait_for_slot
+from conversations.within import readable
 from echoadmin.accounts.permissions import Manager, Operator
 from echoadmin.api.catalogue import UPSTREAM
 from echoadmin.api.paging import Pages
@@ -87,7 +88,7 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
 
     def get_queryset(self) -> QuerySet[Conversation]:
         """Newest first."""
-        return rows().order_by("-id")
+        return rows().filter(readable(self.limits)).order_by("-id")
 
     @extend_schema(
         request=ConversationRequest,
@@ -110,6 +111,7 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
     def _looked(self, request: Request) -> Response:
         """A look keeps no Idempotency-Key: the key is for what it may lead to."""
         body, join = _read(request)
+        mirroring.check_limits(self.actor(), body)
         checks = before_creating(actor=self.actor(), body=body, join=join)
         ready = not any(check.blocks for check in checks)
         return Response({"dry_run": True, "ready": ready, "checks": [check.facts() for check in checks]})
@@ -123,6 +125,7 @@ class ConversationList(View, generics.ListAPIView[Conversation]):
     @idempotent(lambda: new_public_id("sl"))
     def _awaited(self, request: Request, ref: str) -> Response:
         body, join = _read(request)
+        mirroring.check_limits(self.actor(), body)
         row = wait_for_slot(actor=self.actor(), body=body, join=join, public_id=ref)
         return Response(SlotRequestSerializer(row).data, status=202)
 

@@ -21,6 +21,7 @@ from conversations.live.speaking import Speech
 from conversations.live.tails import ConversationTail, LogTail
 from conversations.live.visitor import NOT_THERE, Unwelcome, Visitor, again, recognise
 from conversations.models import Conversation
+from conversations.within import readable
 from echoadmin.api.errors import problem_of
 from echoadmin.api.paging import number_of
 from echoadmin.api.problems import refused
@@ -183,7 +184,7 @@ class ConversationConsumer(LiveConsumer):
     def begin(self, query: dict[str, str]) -> ConversationTail:
         """Raises Unwelcome for an id that there is not."""
         any_id = self.scope["url_route"]["kwargs"]["any_id"].replace("\0", "")
-        rows: Any = Conversation.objects.select_related("persona")
+        rows: Any = Conversation.objects.select_related("persona").filter(readable(self.visitor.limits))
         found = rows.by_any_id(any_id).first()
         if found is None:
             raise Unwelcome(NOT_THERE, "There is no conversation with this id.")
@@ -235,7 +236,8 @@ class LogConsumer(LiveConsumer):
         """Raises what a bad filter or cursor is."""
         filters = {name: query[name] for name in reader.FILTERS if query.get(name)}
         try:
-            return LogTail(query.get("after") or None, filters, audio=query.get("audio") == "include")
+            audio = query.get("audio") == "include"
+            return LogTail(query.get("after") or None, filters, audio=audio, limits=self.visitor.limits)
         except (reader.FilterError, reader.CursorError) as error:
             raise refused(400, "invalid", str(error)) from error
 

@@ -106,7 +106,8 @@ class AllEntryEvents(_Events):
         params = request.query_params
         filters = {name: params[name] for name in reader.FILTERS if params.get(name)}
         try:
-            tail = LogTail(_after(request), filters, audio=with_audio(params, default=False))
+            audio = with_audio(params, default=False)
+            tail = LogTail(_after(request), filters, audio=audio, limits=self.limits)
         except reader.FilterError as error:
             raise ValidationError(error.fields) from None
         except reader.CursorError as error:

@@ -14,6 +14,7 @@ from conversations.models.echo import FINAL_STATES
 from conversations.serializers import echo_dict
 from conversations.services.speaking import WAITING
 from conversations.standing import standing
+from echoadmin.actors import Limits
 from echoadmin.log import reader
 from echoadmin.log.api import shown
 from echoadmin.log.cursors import Cursor, read_cursor
@@ -141,8 +142,11 @@ class EntryTail:
 class LogTail:
     """Entries of all conversations after a cursor, each with the cursor to go on from."""
 
-    def __init__(self, cursor: str | None, filters: dict[str, Any], *, audio: bool) -> None:
+    def __init__(
+        self, cursor: str | None, filters: dict[str, Any], *, audio: bool, limits: Limits | None = None
+    ) -> None:
         self._filters = filters
+        self._limits = limits
         self._audio = audio
         self._fingerprint = reader.filtered(filters).fingerprint
         if cursor is None:
@@ -154,7 +158,7 @@ class LogTail:
 
     def look(self) -> tuple[list[dict[str, Any]], bool]:
         """Messages to send, and whether there is more to read at once."""
-        tail = reader.tail_all(self.cursor, self._filters, BATCH)
+        tail = reader.tail_all(self.cursor, self._filters, BATCH, limits=self._limits)
         told: list[dict[str, Any]] = []
         for row, entry in zip(tail.rows, shown(tail.rows, audio=self._audio), strict=True):
             cursor = reader.tail_cursor(row, self._fingerprint)

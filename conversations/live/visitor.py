@@ -10,12 +10,13 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.utils.crypto import constant_time_compare
 
+from echoadmin.accounts import second_factor
 from echoadmin.accounts.acting import actor_of
 from echoadmin.accounts.authentication import bearer
 from echoadmin.accounts.keys import KeyRefused, open_with
 from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import AUDITOR, may
-from echoadmin.actors import Actor
+from echoadmin.actors import Actor, Limits
 
 NOT_KNOWN, NOT_ALLOWED, NOT_THERE = 4401, 4403, 4404
 """Close codes."""
@@ -42,6 +43,11 @@ class Visitor:
     def may(self, role: str) -> bool:
         """Whether they may do what `role` may."""
         return may(self.user, role, self.api_key.scopes if self.api_key else None)
+
+    @property
+    def limits(self) -> Limits | None:
+        """What their key is limited to; None: nothing."""
+        return self.api_key.limits if self.api_key else None
 
     def actor(self, request_id: str | None = None) -> Actor:
         """As the log names them."""
@@ -85,6 +91,8 @@ def _by_session(session_key: str | None, pk: int) -> Visitor:
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     if str(session.get(SESSION_KEY)) != str(pk) or not any(constant_time_compare(signed, one) for one in hashes):
         raise Unwelcome(NOT_KNOWN, "You are signed out. Sign in again.")
+    if second_factor.is_missing(user):
+        raise Unwelcome(NOT_ALLOWED, "Your role needs an authenticator. Set one up under /admin/second-factor/.")
     return Visitor(user, None, None, session_key)
 
 

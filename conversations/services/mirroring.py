@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils import timezone
@@ -19,6 +20,7 @@ from conversations.refusals import Refusal
 from conversations.services import bodies, rooms
 from conversations.services.mirrored import CONVERSATION
 from conversations.slots.standing import learn
+from echoadmin.accounts.limits import check_persona
 from echoadmin.actors import Actor
 from echoadmin.log.writer import append
 from echoadmin.mirror.creating import create
@@ -28,7 +30,7 @@ from echoadmin.mirror.models import MirrorState, new_public_id
 from echoadmin.mirror.resolving import ABOUT_THEN, adopt, give_up, pending, resolve
 from echoadmin.mirror.syncing import SyncResult, look_at_missing, sync_list
 from echoadmin.tavus.errors import ConcurrencyReached, Conflict, InvalidRequest, NotFound, TavusError
-from echoadmin.tavus.wire import redact, storable
+from echoadmin.tavus.wire import redact, storable, to_wire
 from echoadmin.upstream import calling, client
 from personas.models import Persona, Replica
 
@@ -44,6 +46,7 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
     public_id: the row's own id, when it was given away before. Raises BudgetReached, and leaves no row, where a budget
     has no room for it.
     """
+    check_limits(actor, body)
     asked = bodies.read_body(body)
     public_id = public_id or new_public_id(Conversation.PREFIX)
     sent = bodies.with_defaults(asked, public_id)
@@ -79,6 +82,17 @@ def create_conversation(*, actor: Actor, body: Payload, join: bool = False, publ
     if join and row.is_active:
         _join(row, actor)
     return row
+
+
+def check_limits(actor: Actor, body: Any) -> None:
+    """Raises OutsideLimits for a body whose persona the actor's key is not limited to; nothing is told of others."""
+    if actor.limits is None:
+        return
+    asked = to_wire(body, "persona") if isinstance(body, dict) else {}
+    named = asked.get("persona_id")
+    mine: Any = Persona.objects.filter(public_id__in=actor.limits.personas)
+    found = mine.by_any_id(named).first() if isinstance(named, str) and "\0" not in named else None
+    check_persona(actor, found.public_id if found else None)
 
 
 def end_conversation(*, actor: Actor, conversation: Conversation, because: str = "") -> Conversation:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import is_reviewed, may, role_of, role_within
-from echoadmin.actors import Actor
+from echoadmin.actors import Actor, Limits
 
 
 def actor(request: Any, source: str | None = None) -> Actor:
@@ -24,6 +24,12 @@ def actor(request: Any, source: str | None = None) -> Actor:
         source=source or ("rest" if hasattr(request, "auth") else "page"),
         request_id=getattr(request, "request_id", None),
     )
+
+
+def limits_of(request: Any) -> Limits | None:
+    """What the key of an authenticated request is limited to; None: nothing."""
+    api_key = getattr(request, "auth", None)
+    return api_key.limits if isinstance(api_key, ApiKey) else None
 
 
 def actor_of(user: Any, api_key: ApiKey | None, *, source: str, request_id: str | None = None) -> Actor:
@@ -40,6 +46,7 @@ def actor_of(user: Any, api_key: ApiKey | None, *, source: str, request_id: str 
         request_id=request_id,
         source=source,
         reviewed=reviewed or api_key.reviewed,
+        limits=api_key.limits,
     )
 
 

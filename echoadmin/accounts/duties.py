@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from echoadmin.accounts import throttling
+from echoadmin.accounts.sessions import SessionStore
 from echoadmin.duties import duty
 from echoadmin.idempotency import forget_old
 
@@ -12,3 +14,10 @@ from echoadmin.idempotency import forget_old
 def forget_idempotency_keys() -> str:
     """Answers are kept for 24 hours, no longer."""
     return f"{forget_old()} forgotten"
+
+
+@duty("forget_sessions", every=timedelta(hours=1))
+def forget_sessions() -> str:
+    """Sessions that have ended by time are of no use to anybody."""
+    SessionStore.clear_expired()
+    return f"those that have ended, and {throttling.forget_old()} tries to sign in"

@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
 
 from echoadmin.accounts.roles import SCOPES
+from echoadmin.actors import Limits
 
 
 def all_scopes() -> list[str]:
@@ -45,6 +46,10 @@ class ApiKey(AbstractAPIKey):
     created_by = models.CharField(max_length=200, blank=True, default="", editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     reviewed = models.BooleanField(default=False, db_default=False)  # what is said with it waits for a second person
+    only_personas = models.JSONField(null=True, blank=True)  # our ids; NULL in both: all there is
+    only_conversations = models.JSONField(null=True, blank=True)
+    lineage = models.CharField(max_length=16, default="", db_default="", editable=False)  # "": its own prefix
+    replaced_by = models.CharField(max_length=16, default="", db_default="", editable=False)  # the prefix of its heir
 
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"
@@ -54,6 +59,18 @@ class ApiKey(AbstractAPIKey):
     def label(self) -> str:
         """What it is for, in its maker's words."""
         return self.name
+
+    @property
+    def limits(self) -> Limits | None:
+        """What it is limited to; None: nothing."""
+        if not self.only_personas and not self.only_conversations:
+            return None
+        return Limits(tuple(self.only_personas or ()), tuple(self.only_conversations or ()))
+
+    @property
+    def first_prefix(self) -> str:
+        """Of the key that it goes back to by rotation: to who counts or remembers requests they are one."""
+        return self.lineage or self.prefix
 
     @property
     def state(self) -> str:
@@ -67,6 +84,36 @@ class ApiKey(AbstractAPIKey):
         if self.revoked and self.revoked_at is None:
             self.revoked_at = timezone.now()
         super().save(*args, **kwargs)
+
+
+class SignInAttempt(models.Model):
+    """One try to sign in that failed, or is under way; kept for a quarter of an hour (see throttling.py)."""
+
+    place = models.CharField(max_length=64)  # a keyed hash: of a name at an address, or of an address
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["place", "id"], name="sign_in_attempt_place"),
+            models.Index(fields=["at"], name="sign_in_attempt_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"a try at {self.at}"
+
+
+class SecondFactor(models.Model):
+    """A user's authenticator; in use once it is confirmed (see second_factor.py)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_factor")
+    sealed_seed = models.TextField()
+    last_step = models.BigIntegerField(default=0)  # of the last code that was taken: none is taken twice
+    backup_codes = models.JSONField(default=list)  # keyed hashes of those that are left
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"the authenticator of {self.user}"
 
 
 class IdempotentRequest(models.Model):

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from echoadmin.accounts.acting import limits_of
 from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import ADMIN, AUDITOR, MANAGER, OPERATOR, SCOPE_OF, includes, may, role_of
 
@@ -20,7 +21,7 @@ class HasRole(BasePermission):
         """Sets `message` to what is missing and who can give it."""
         scopes = request.auth.scopes if isinstance(request.auth, ApiKey) else None
         if may(request.user, self.role, scopes):
-            return True
+            return self._is_within(request, view)
         if not includes(role_of(request.user), self.role):
             self.message = f"This needs the role {self.role}; an admin can give it to you."
         elif self.role in SCOPE_OF:
@@ -28,6 +29,18 @@ class HasRole(BasePermission):
         else:
             self.message = "No API key may do this; sign in as an admin."
         return False
+
+    def _is_within(self, request: Request, view: Any) -> bool:
+        """Whether a limited key may come here at all; raises NotFound for what is not part of it."""
+        limits = limits_of(request)
+        if limits is None:
+            return True
+        within = getattr(view, "within", None)
+        if within is None:
+            self.message = f"This API key is limited to {limits}; this address is about more than that."
+            return False
+        within(limits, request, view.kwargs)
+        return True
 
 
 class Auditor(HasRole):

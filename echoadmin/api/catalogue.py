@@ -26,10 +26,17 @@ ALL = (
     # --- every request ---
     Code("invalid", 400, "A field, a parameter or the body can't be used.", "`fields` names each; correct them."),
     Code("unauthenticated", 401, "No key, or one that opens nothing.", "Send `Authorization: Bearer <key>`."),
-    Code("forbidden", 403, "The role or the key's scope is missing.", "The message names it; an admin can give it."),
+    Code("forbidden", 403, "The role, or the key's scope, is missing.", "The message names it; an admin can give it."),
+    Code(
+        "second_factor_missing",
+        403,
+        "You are signed in, and your role needs an authenticator.",
+        "Set one up under `/admin/second-factor/`.",
+    ),
     Code("not_found", 404, "There is nothing under this id or address.", "Lists show the ids that there are."),
     Code("method_not_allowed", 405, "The address does not take this method.", "The Allow header says which it takes."),
     Code("not_acceptable", 406, "The Accept header rules out JSON.", "Accept `application/json`, or leave it out."),
+    Code("too_slow", 408, "The body did not come in time.", "Send it again, faster, or in several requests."),
     Code("too_large", 413, "More than one request, echo or message may carry.", "Send it in several."),
     Code("unsupported_media_type", 415, "The body is of a type not read here.", "Send JSON, or what the page says."),
     Code("rate_limited", 429, "This key sends more than it may.", "Wait for `Retry-After` seconds; see `RateLimit`."),
@@ -125,12 +132,12 @@ ALL = (
 CODES = {code.name: code for code in ALL}
 
 ANYWHERE = (
-    *("invalid", "unauthenticated", "forbidden", "not_acceptable", "rate_limited", "internal"),
+    *("invalid", "unauthenticated", "forbidden", "second_factor_missing", "not_acceptable", "rate_limited", "internal"),
     "database_unavailable",
 )
 """What any address can answer."""
 
-ABOUT_BODIES = ("too_large", "unsupported_media_type")
+ABOUT_BODIES = ("too_slow", "too_large", "unsupported_media_type")
 ABOUT_KEYS = ("idempotency_key_reused", "idempotency_in_progress")
 UPSTREAM = (
     *("upstream_invalid", "upstream_out_of_credits", "upstream_not_found", "upstream_concurrency"),

@@ -88,7 +88,7 @@ def tell(request: Any, response: Any) -> None:
 
 def _who(request: Any) -> str | None:
     if isinstance(request.auth, ApiKey):
-        return f"key:{request.auth.prefix}"
+        return f"key:{request.auth.first_prefix}"
     return f"user:{request.user.pk}" if request.user.is_authenticated else None
 
 

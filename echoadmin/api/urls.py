@@ -17,6 +17,7 @@ V1: list[URLPattern | URLResolver] = [
     path("", include("conversations.api")),
     path("", include("conversations.money.api")),
     path("", include("conversations.slots.api")),
+    path("", include("echoadmin.accounts.api")),
     path("", include("echoadmin.api.runs")),
     path("", include("echoadmin.alerts.api")),
     path("", include("echoadmin.deliveries.api")),

@@ -20,8 +20,9 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from echoadmin.accounts import acting
+from echoadmin.accounts.limits import Within
 from echoadmin.accounts.permissions import Auditor, HasRole
-from echoadmin.actors import Actor
+from echoadmin.actors import Actor, Limits
 from echoadmin.api import limits
 from echoadmin.api.etags import tag
 from echoadmin.api.parsing import ObjectParser
@@ -47,6 +48,7 @@ class View(APIView):
     shaped: ClassVar[bool] = True  # False: no fields, no expand, no ETag
     asked = NOTHING_ASKED
     limited: ClassVar[bool] = True  # by RATE_LIMIT
+    within: Within | None = None  # what a key with limits may do here; None: nothing
     largest_upload: ClassVar[int] = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a multipart body
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -54,6 +56,16 @@ class View(APIView):
         post = cls.__dict__.get("post")
         if post is not None and not hasattr(post, "handles_key"):
             cls.post = repeatable(post)  # type: ignore[attr-defined]
+
+    @property
+    def limits(self) -> Limits | None:
+        """What the request's key is limited to; None: nothing."""
+        return acting.limits_of(self.request)
+
+    @classmethod
+    def largest_body(cls, content_type: str) -> int:
+        """Bytes of a body of this kind; `echoadmin.bodies` reads no more."""
+        return cls.largest_upload if content_type.startswith("multipart/") else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
     def get_permissions(self) -> list[BasePermission]:
         """By method."""
@@ -92,9 +104,7 @@ class View(APIView):
         return Response(dict(self.shows(row, context=self.get_serializer_context()).data))
 
     def _check_sizes_and_texts(self, request: Request, kwargs: Mapping[str, Any]) -> None:
-        multipart = request.META.get("CONTENT_TYPE", "").startswith("multipart/")
-        most = self.largest_upload if multipart else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.largest_body(request.META.get("CONTENT_TYPE", "")):
             raise RequestDataTooBig
         for name, values in request.query_params.lists():
             if "\0" in name or any("\0" in value for value in values):

@@ -35,7 +35,7 @@ def asked_by(request: Any) -> Asked | None:
 
 
 def _who(request: Any) -> str:
-    return f"key:{request.auth.prefix}" if isinstance(request.auth, ApiKey) else f"user:{request.user.pk}"
+    return f"key:{request.auth.first_prefix}" if isinstance(request.auth, ApiKey) else f"user:{request.user.pk}"
 
 
 def _fingerprint(request: Any) -> str:

@@ -13,6 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from echoadmin.accounts.limits import anywhere
 from echoadmin.api.openapi.filters import parameters_of
 from echoadmin.api.paging import limit_of, number_of
 from echoadmin.api.views import View
@@ -91,7 +92,7 @@ class Entries(View):
         wanted = {**params.dict(), **({"kind": self.kind} if self.kind else {})}
         limit, newest = limit_of(params.get("limit")), _order(params) == "newest"
         try:
-            page = reader.page(reader.filtered(wanted), params.get("cursor") or None, limit, newest)
+            page = reader.page(reader.filtered(wanted, self.limits), params.get("cursor") or None, limit, newest)
         except reader.FilterError as error:
             raise ValidationError(error.fields) from None
         except reader.CursorError as error:
@@ -152,6 +153,6 @@ def _with(request: Request, **changed: str) -> str:
 
 
 urlpatterns = [
-    path("entries/", Entries.as_view()),
-    path("messages/", Messages.as_view()),
+    path("entries/", Entries.as_view(within=anywhere)),
+    path("messages/", Messages.as_view(within=anywhere)),
 ]

@@ -11,6 +11,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from echoadmin.accounts.limits import anywhere
 from echoadmin.api.paging import number_of
 from echoadmin.api.views import View
 from echoadmin.log import reader
@@ -54,10 +55,11 @@ class OneEntry(View):
         around = number_of(request.query_params.get("around"), "around", 10) or 0
         if around > MOST_AROUND:
             raise ValidationError({"around": [f"Is a number from 0 to {MOST_AROUND}."]})
-        entry = Entry.objects.filter(pk=entry_id).first() if entry_id < 2**63 else None
+        readable = [reader.within(self.limits)] if self.limits else []
+        entry = Entry.objects.filter(*readable, pk=entry_id).first() if entry_id < 2**63 else None
         if entry is None:
             raise NotFound(f"There is no entry {entry_id}: it was pruned by age, or never was.")
-        before, after = reader.neighbours(entry, around)
+        before, after = reader.neighbours(entry, around, self.limits)
         rows = shown([*before, entry, *after], audio=with_audio(request.query_params, default=False))
         here = len(before)
         return Response({"entry": rows[here], "before": rows[:here], "after": rows[here + 1 :]})
@@ -87,5 +89,5 @@ class Bars(View):
 
 urlpatterns = [
     path("entries/histogram/", Bars.as_view()),
-    path("entries/<int:entry_id>/", OneEntry.as_view()),
+    path("entries/<int:entry_id>/", OneEntry.as_view(within=anywhere)),
 ]

@@ -7,8 +7,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from django.db.models import Q
 from django_filters import rest_framework as filters
 
+from echoadmin.actors import Limits
 from echoadmin.log.chain import canonical
 from echoadmin.log.cursors import database_key
 from echoadmin.log.models import Direction, Entry, EntryQuerySet, Kind, Stream
@@ -109,10 +111,18 @@ class EntryFilter(filters.FilterSet):
         return queryset.filter(**wanted) if wanted else queryset
 
 
-def filtered(params: Mapping[str, Any]) -> EntryQuerySet:
-    """The entries that fit; parameters of other names are left alone. Raises FilterError."""
+def filtered(params: Mapping[str, Any], limits: Limits | None = None) -> EntryQuerySet:
+    """The entries that fit, and lie within the limits of who asks; parameters of other names are left alone.
+
+    Raises FilterError.
+    """
     found: EntryQuerySet = _valid(params).qs
-    return found
+    return found if limits is None else found.filter(within(limits))
+
+
+def within(limits: Limits) -> Q:
+    """The entries that a limited key may read: of its personas, and of its conversations."""
+    return Q(persona_ref__in=limits.personas) | Q(conversation_ref__in=limits.conversations)
 
 
 def given_filters(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from echoadmin.actors import Limits
 from echoadmin.log.chain import instant
 from echoadmin.log.cursors import Cursor, CursorError, read_cursor
-from echoadmin.log.filters import FILTERS, EntryFilter, FilterError, filtered
+from echoadmin.log.filters import FILTERS, EntryFilter, FilterError, filtered, within
 from echoadmin.log.heads import SafeHead, safe_head
 from echoadmin.log.models import Entry, EntryQuerySet, Stream
 from echoadmin.log.rebuild import message, messages
@@ -34,6 +35,7 @@ __all__ = [
     "tail",
     "tail_all",
     "tail_cursor",
+    "within",
 ]
 
 HIGHEST = 2**63 - 1
@@ -139,9 +141,9 @@ def _found_tail(stream: str, after_n: int, limit: int, filters: Mapping[str, Any
     return read(entries, (last.first() or 0) + 1, limit=limit, newest_first=False)
 
 
-def neighbours(entry: Entry, count: int = 10) -> tuple[list[Entry], list[Entry]]:
-    """The `count` entries before and after `entry` in its stream, oldest first."""
-    stream = Entry.objects.filter(stream=entry.stream_id)
+def neighbours(entry: Entry, count: int = 10, limits: Limits | None = None) -> tuple[list[Entry], list[Entry]]:
+    """The `count` entries before and after `entry` in its stream that one may read, oldest first."""
+    stream = Entry.objects.filter(*([within(limits)] if limits else []), stream=entry.stream_id)
     before = list(stream.filter(n__lt=entry.n).order_by("-n")[:count])
     return before[::-1], list(stream.filter(n__gt=entry.n).order_by("n")[:count])
 
@@ -152,13 +154,17 @@ def last_n(stream: str) -> int:
 
 
 def tail_all(
-    cursor: str | None, filters: Mapping[str, Any], limit: int = 100, head: Callable[[], int] = safe_head
+    cursor: str | None,
+    filters: Mapping[str, Any],
+    limit: int = 100,
+    head: Callable[[], int] = safe_head,
+    limits: Limits | None = None,
 ) -> Tail:
     """Entries of all streams after `cursor`, oldest first; without a cursor, from the newest on. Raises CursorError.
 
     On PostgreSQL it follows those who write by as long as they take: see SafeHead.
     """
-    entries = filtered(filters)
+    entries = filtered(filters, limits)
     safe = head()
     if entries.search and entries.search.asked:
         safe = min(safe, indexed_up_to())

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 LIMIT = 20 * 1024 * 1024  # bytes
 KINDS = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm")
+TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 in IPv6, by a translator
 PATIENCE = 5.0  # seconds for the connection, and for each piece
 LONGEST = 20.0  # seconds for all of it
 
@@ -98,5 +99,9 @@ def _read(answer: http.client.HTTPResponse) -> Picture:
 
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
-    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if isinstance(ip, ipaddress.IPv6Address):
+        inside = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
+        if ip in TRANSLATED:
+            inside = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        ip = inside or ip
     return ip.is_global and not ip.is_multicast

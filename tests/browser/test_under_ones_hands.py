@@ -72,7 +72,7 @@ def end_session(console: ConsoleProcess, page: Page) -> None:
     keys = [cookie.get("value") for cookie in page.context.cookies() if "csrf" not in cookie.get("name", "")]
     console.manage(
         "shell", "-c",
-        f"from django.contrib.sessions.models import Session; Session.objects.filter(pk__in={keys!r}).delete()",
+        f"from echoadmin.accounts.sessions import SessionStore; [SessionStore(key).delete() for key in {keys!r}]",
     )  # fmt: skip
 
 

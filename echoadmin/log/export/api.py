@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from echoadmin.accounts.limits import anywhere
 from echoadmin.accounts.recording import record
 from echoadmin.api.paging import number_of
 from echoadmin.api.views import View
@@ -46,7 +47,8 @@ class EntriesExport(View):
         params = request.query_params.dict()
         try:
             filters = {name: value for name, value in params.items() if name not in OWN}
-            export = checked(params.get("format") or "ndjson", filters, with_audio(request.query_params, default=False))
+            audio = with_audio(request.query_params, default=False)
+            export = checked(params.get("format") or "ndjson", filters, audio, self.limits)
             after = number_of(params.get("after"), "after", 0) or 0
             check_after(export, after)
         except BadExport as error:
@@ -68,4 +70,4 @@ def _data(export: Export, after: int, until: int) -> Iterator[bytes]:
         yield piece.data
 
 
-urlpatterns = [path("entries/export/", EntriesExport.as_view())]
+urlpatterns = [path("entries/export/", EntriesExport.as_view(within=anywhere))]

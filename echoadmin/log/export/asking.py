@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from echoadmin.actors import Limits
 from echoadmin.log.asked import clean_filters
 from echoadmin.log.reader import FilterError
 
@@ -32,6 +33,7 @@ class Export:
     format: str
     filters: dict[str, str] = field(default_factory=dict)
     audio: bool = False
+    limits: Limits | None = None  # of the key that asks
 
     @property
     def content_type(self) -> str:
@@ -49,13 +51,13 @@ class Export:
         return f"log-{at or datetime.now(UTC):%Y%m%dT%H%M%SZ}.{self.format}"
 
 
-def checked(format: Any, filters: Mapping[str, Any], audio: Any = False) -> Export:
+def checked(format: Any, filters: Mapping[str, Any], audio: Any = False, limits: Limits | None = None) -> Export:
     """The export that is asked for. Raises BadExport; an unknown filter is refused, for it would mean everything."""
     if format not in FORMATS:
         raise BadExport(format=f"Is one of {', '.join(FORMATS)}.")
     if not isinstance(audio, bool):
         raise BadExport(audio="Is true or false.")
     try:
-        return Export(format, clean_filters(filters), audio)
+        return Export(format, clean_filters(filters), audio, limits)
     except FilterError as error:
         raise BadExport(**{name: " ".join(words) for name, words in error.fields.items()}) from None

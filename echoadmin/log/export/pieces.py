@@ -25,7 +25,7 @@ class Piece(NamedTuple):
 
 def source(export: Export) -> EntryQuerySet:
     """The entries that are meant; their `key` says what `after` counts: ids, or a conversation's own numbers."""
-    return reader.filtered(export.filters)
+    return reader.filtered(export.filters, export.limits)
 
 
 def newest(entries: EntryQuerySet) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, User
 from rest_framework.response import Response
 from rest_framework.test import APIClient
@@ -17,10 +16,8 @@ from echoadmin.actors import Actor
 from echoadmin.api.catalogue import CODES
 from echoadmin.api.openapi.answers import codes_of
 from echoadmin.api.views import Nothing, View
+from tests.passwords import QUICK
 from tests.twin_process import TwinProcess, running_twin
-
-PASSWORD = "a long enough password"
-QUICK = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from echoadmin.actors import Actor
 from echoadmin.log.models import Entry
 from echoadmin.runs import start_run
 from echoadmin.runs.acting import actor_of_run
-from tests.integration.api.conftest import QUICK
+from tests.passwords import QUICK
 
 pytestmark = pytest.mark.django_db
 SHELL = Actor(name="command line", source="command")

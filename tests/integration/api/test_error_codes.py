@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +12,14 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
+from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from conversations.live import events
 from conversations.models import Conversation, SlotRequest
 from conversations.services import rooms, stopping
+from echoadmin import bodies
 from echoadmin.accounts.models import IdempotentRequest
 from echoadmin.api import limits
 from echoadmin.api.catalogue import ALL, CODES, REST, SOCKET, WITHIN
@@ -76,6 +80,40 @@ def _breaks(error: Exception) -> Callable[[World], Any]:
         return client.get("/api/v1/personas/x/")
 
     return produce
+
+
+def too_slow(world: World) -> Any:
+    """By the ASGI application itself: a client of tests has sent its body before it asks."""
+    world.patch.setattr(bodies, "GRACE", 0.01)
+    world.patch.setattr(bodies, "LINGER", 0.01)
+    told: list[Any] = []
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    scope = {"type": "http", "path": "/api/v1/personas/", "headers": [(b"content-length", b"9")]}
+    asyncio.run(bodies.BodyLimits(reads)(scope, never, send))
+    headers = {name.decode(): value.decode() for name, value in told[0]["headers"]}
+    response: Any = HttpResponse(told[1]["body"], status=told[0]["status"], headers=headers)
+    response.json = lambda: json.loads(told[1]["body"])
+    return response
+
+
+def second_factor_missing(world: World) -> Any:
+    world.settings.TOTP_ROLES = ["auditor"]
+    after = world.settings.MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
+    middleware = [*world.settings.MIDDLEWARE]
+    middleware.insert(after, "echoadmin.accounts.signing_in.second_factor_required")
+    world.settings.MIDDLEWARE = middleware
+    client = APIClient()
+    client.force_login(make.user("auditor"))
+    return client.get("/api/v1/personas/")
 
 
 def rate_limited(world: World) -> Any:
@@ -311,6 +349,8 @@ PRODUCERS: dict[str, Callable[[World], Any]] = {
     "not_confirmed": not_confirmed,
     "upstream_silent": upstream_silent,
     "refused": refused,
+    "too_slow": too_slow,
+    "second_factor_missing": second_factor_missing,
 }
 
 

@@ -24,7 +24,7 @@ from echoadmin.log import clips
 from echoadmin.log.writer import Draft, append
 from echoadmin.routing import websocket_application
 from tests import make
-from tests.integration.api.conftest import PASSWORD, QUICK
+from tests.passwords import PASSWORD, QUICK
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIMIT = 10.0  # seconds to wait for what must come

@@ -11,7 +11,6 @@ from django.test import Client
 
 from conversations.live import consumers, tails
 from conversations.models import Conversation, Room
-from tests.integration.api.conftest import PASSWORD
 from tests.integration.api.test_live import (  # noqa: F401 - quick, conversation and key are fixtures
     connected,
     conversation,
@@ -21,6 +20,7 @@ from tests.integration.api.test_live import (  # noqa: F401 - quick, conversatio
     path_of,
     quick,
 )
+from tests.passwords import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from echoadmin.accounts.admin import set_role
+from echoadmin.accounts.admin.people import set_role
 from echoadmin.accounts.keys import create_key
 from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import is_reviewed, role_of

@@ -26,11 +26,14 @@ class Answers(BaseHTTPRequestHandler):
             "/svg": (200, "image/svg+xml", b"<svg onload=1>"),
             "/huge": (200, "image/png", b"x" * 2000),
             "/moved": (302, "image/png", b""),
+            "/inwards": (307, "image/png", b""),
         }.get(self.path, (404, "text/plain", b""))
         self.send_response(status)
         self.send_header("Content-Type", kind)
         if status == 302:
             self.send_header("Location", "/face.png")
+        if status == 307:
+            self.send_header("Location", "http://169.254.169.254/latest/meta-data/")
         self.end_headers()
         self.wfile.write(body)
 
@@ -52,7 +55,7 @@ def test_pictures_and_short_videos_come_back(host: str) -> None:
     assert fetch(f"{host}/face.mp4", f"{host}/v2").media_type == "video/mp4"
 
 
-@pytest.mark.parametrize("path", ["/page", "/svg", "/moved", "/nowhere"])
+@pytest.mark.parametrize("path", ["/page", "/svg", "/moved", "/inwards", "/nowhere"])
 def test_what_is_no_picture_does_not(path: str, host: str) -> None:
     with pytest.raises(NoPicture):
         fetch(host + path, host)
@@ -74,6 +77,8 @@ def test_what_is_too_large_does_not(host: str, monkeypatch: pytest.MonkeyPatch) 
         "https://127.0.0.1/a.png",
         "https://[::1]/a.png",
         "https://[::ffff:127.0.0.1]/a.png",
+        "https://[64:ff9b::a9fe:a9fe]/a.png",
+        "https://[2002:a9fe:a9fe::]/a.png",
         "https://10.1.2.3/a.png",
         "https://169.254.169.254/latest/meta-data",
         "https://0.0.0.0/a.png",

@@ -28,6 +28,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scopes", nargs="+", default=list(SCOPES), help=f"of {', '.join(SCOPES)}; all unless given"
         )
+        parser.add_argument("--personas", nargs="+", default=[], help="ids: with these and their conversations only")
+        parser.add_argument("--conversations", nargs="+", default=[], help="ids: with these too, or with these alone")
         parser.add_argument("--reviewed", action="store_true", help="what is said with it waits for a second person")
         parser.add_argument("--days", type=int, help="how many days it is valid; without it, until it is revoked")
         parser.add_argument("--json", action="store_true", help="the key and what it may do, as JSON")
@@ -44,12 +46,12 @@ class Command(BaseCommand):
         scopes = [scope for given in options["scopes"] for scope in given.split(",") if scope]
         expires = timezone.now() + timedelta(days=days) if days else None
         actor = Actor(name="command line", source="command")
+        more = {name: options[name] for name in ("reviewed", "personas", "conversations")}
         try:
-            api_key, text = create_key(
-                user=user, label=label, actor=actor, scopes=scopes, expires=expires, reviewed=options["reviewed"]
-            )
+            api_key, text = create_key(user=user, label=label, actor=actor, scopes=scopes, expires=expires, **more)
         except ValidationError as error:
-            raise CommandError(f"--scopes: {' '.join(error.messages)}") from error
+            named = next(iter(getattr(error, "error_dict", {"scopes": None})))
+            raise CommandError(f"--{named}: {' '.join(error.messages)}") from error
         role = role_of(user)
         if role is None:
             self.stderr.write(

@@ -1,0 +1,5 @@
+"""The pages of access: users, roles and API keys."""
+
+from echoadmin.accounts.admin import keys, people
+
+__all__ = ["keys", "people"]
