@@ -22,7 +22,7 @@ SETTINGS = ("TAVUS_API_URL", "TAVUS_API_KEY", "PUBLIC_URL", "SECRET_KEY", "CONVE
 def doomed_console(database: str, body: dict[str, Any] | None) -> Iterator[None]:
     """A process that creates this (None: what waits for a slot), for the length of a `with`; then it is killed (-9)."""
     given = {"body": body, "settings": {name: getattr(settings, name) for name in SETTINGS}}
-    command = [sys.executable, __file__, database, json.dumps(given)]
+    command = [sys.executable, "-m", "tests.killed_console", database, json.dumps(given)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     try:
         yield
@@ -49,5 +49,4 @@ def main(database: str, given: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main(sys.argv[1], json.loads(sys.argv[2]))
