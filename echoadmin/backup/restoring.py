@@ -49,14 +49,18 @@ def restore(
 
 
 def _refuse_what_does_not_fit(told: dict[str, Any]) -> None:
-    if told["mode"] != settings.MODE:
-        raise BadBackup(f"the backup is of the {told['mode']} mode; set ECHOADMIN_MODE={told['mode']}")
+    _refuse_other_mode(told["mode"], settings.MODE)
     if told["engine"] != connection.vendor:
         ways = "unset DATABASE_URL" if told["engine"] == "sqlite" else "give an empty PostgreSQL as DATABASE_URL"
         raise BadBackup(f"the backup is of {told['engine']}, and this database is {connection.vendor}: {ways}")
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     if newer := sorted(set(told["migrations"]) - known):
         raise BadBackup(f"the backup was made by version {told['version']}, which is newer ({newer[0]}); restore there")
+
+
+def _refuse_other_mode(told: str, ours: str) -> None:
+    if told != ours:
+        raise BadBackup(f"the backup is of the {told} mode; set ECHOADMIN_MODE={told}")
 
 
 def _compare_heads(folder: Path) -> None:

@@ -30,6 +30,9 @@ MAY_NAME = {
     "echoadmin/serving/console.py": "stamps the database with the mode, and greets with it",
     "echoadmin/admin_site.py": "shows the mode on every page",
     "conversations/management/commands/runrooms.py": "asserts that the database is of this mode",
+    "echoadmin/accounts/second_factor.py": "names the mode in an authenticator's list of accounts",
+    "echoadmin/backup/making.py": "writes the mode into a backup",
+    "echoadmin/backup/restoring.py": "asserts that a backup is of this mode",
     "conversations/webhooks/secrets.py": "stamps the database with the mode",
     "conversations/rooms/worker.py": "stamps the database with the mode: spools are of one database's installation",
 }

@@ -221,7 +221,6 @@ WHOLE: dict[str, Any] = {
     "PatchedScriptRequestRequest": {"name": "Evening", "revision": 3},
     "SubscriptionRequestRequest": {"url": "https://hooks.example.com/echoadmin", "event_types": ["echo.spoken"]},
     "PatchedSubscriptionRequestRequest": {"enabled": False},
-    "AgainRequestRequest": {"subscription": "sb_3v9cd7hq5mxk"},
     "RotateRequestRequest": {"at_once": False},
 }
 """Whole bodies, where not all properties go together."""

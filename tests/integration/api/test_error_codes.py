@@ -177,6 +177,11 @@ def range_not_satisfiable(world: World) -> Any:
     return client.get(f"{path}{made['inference_id']}/audio/", HTTP_RANGE="bytes=100000-")
 
 
+def duplicate(world: World) -> Any:
+    repeat = make.webhook(duplicate_of=make.webhook(), state="ignored")
+    return world.as_("manager").post(f"/api/v1/webhooks/{repeat.public_id}/process/")
+
+
 def changed(world: World) -> Any:
     script = make.script()
     body = {"name": "Other", "revision": script.revision + 1}
