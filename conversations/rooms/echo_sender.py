@@ -6,34 +6,24 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from conversations import interactions, outbox
+from conversations import outbox
 from conversations.models import Echo, EchoState
 from conversations.rooms.audio_sender import say_audio
 from conversations.rooms.echo_steps import EchoSteps
 from conversations.rooms.ends import Answer, Stop, completion_missing, room_lost, send_failed, unconfirmed
 from conversations.rooms.matching import Outstanding
+from conversations.rooms.text_sender import claim_next_text, say_text
 from echoadmin.log.writer import Draft, Number
 
 if TYPE_CHECKING:
     from conversations.rooms.room import LiveRoom
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedText:
-    """A text that was claimed as it was found: its first message, and that one's numbers in the log."""
-
-    echo: Echo
-    message: dict[str, Any]
-    ns: list[Number]
 
 
 class EchoSender:
@@ -144,11 +134,11 @@ class EchoSender:
     async def _say_rung(self) -> bool:
         """Find and claim what the bell told of in one transaction: a look of its own would cost as much again."""
         with self._busy(None):
-            claimed = await self._claim_next()
+            claimed = await claim_next_text(self)
             if claimed is not None:
                 self._take(claimed.echo)
                 self.reach("sending")
-                await self._say_text(claimed.echo, claimed)
+                await say_text(self, claimed.echo, claimed)
         return claimed is not None
 
     async def _say(self, echo: Echo) -> None:
@@ -156,7 +146,7 @@ class EchoSender:
             if echo.modality == "audio":
                 await say_audio(self, echo)
             else:
-                await self._say_text(echo)
+                await say_text(self, echo)
 
     @contextmanager
     def _busy(self, echo: Echo | None) -> Iterator[None]:
@@ -181,76 +171,7 @@ class EchoSender:
         if self.steps is not None:
             self.steps.reach(step, at)
 
-    # --- text ---
-
-    async def _claim_next(self) -> ClaimedText | None:
-        """The first of the queue with its first message in the log; None where it is no text, or there is none."""
-        tenure = self.room.tenure
-        found: list[tuple[Echo, dict[str, Any]]] = []
-
-        def claim() -> bool | list[Draft]:
-            echo = outbox.claim_next_text(tenure)
-            if echo is None:
-                return False
-            parts = interactions.split_text(echo.text, self.room.upstream_id, echo.wire_id)
-            wire_id = interactions.part_id(echo.wire_id, 1, len(parts))
-            message = interactions.text_echo(self.room.upstream_id, parts[0], wire_id)
-            found[:] = [(echo, message)]
-            return [self.draft(echo, message, at=datetime.now(UTC), said=parts[0])]
-
-        written = await self.room.log.claim([], claim)
-        if not written:
-            return None
-        echo, message = found[0]
-        return ClaimedText(echo, message, [entry.n for entry in written])
-
-    async def _say_text(self, echo: Echo, claimed: ClaimedText | None = None) -> None:
-        parts = interactions.split_text(echo.text, self.room.upstream_id, echo.wire_id)
-        wire_ids = interactions.part_ids(echo.wire_id, len(parts))
-        for number, (part, wire_id) in enumerate(zip(parts, wire_ids, strict=True)):
-            last = number == len(parts) - 1
-            out = self.room.matcher.expect(echo.pk, wire_id, words=part, last=last)
-            message = interactions.text_echo(self.room.upstream_id, part, wire_id)
-            if number or claimed is None:
-                ns = await self._claim_part(echo, number, message, part)
-            else:
-                ns = claimed.ns
-            if ns is None or not await self._send_part(echo, number, message, ns, last=last):
-                return
-            if not await self.follow(echo, out, interactions.estimated_seconds(part)):
-                return
-
-    async def _claim_part(self, echo: Echo, number: int, message: dict[str, Any], part: str) -> list[Number] | None:
-        """The number in the log of this part; None where the echo was cancelled, or edited, a moment ago."""
-        tenure = self.room.tenure
-        if number == 0:
-            claim = partial(outbox.claim_echo, tenure, echo.pk, revision=echo.revision, chunks=1)
-        else:
-            claim = partial(outbox.claim_more, tenure, echo.pk, chunks=1, sent=number)
-        draft = self.draft(echo, message, at=datetime.now(UTC), said=part)
-        written = await self.room.log.claim([draft], claim, goes_on=number > 0)
-        if written is None:
-            return None
-        self.reach("sending")
-        return [entry.n for entry in written]
-
-    async def _send_part(
-        self, echo: Echo, number: int, message: dict[str, Any], ns: list[Number], *, last: bool
-    ) -> bool:
-        tenure = self.room.tenure
-        if self.stop is not None:
-            await self.room.log.not_sent(echo, ns, self.stop.reason)
-            await self.end(echo, self.stop)
-            return False
-        if not await self.transmit(echo, message, ns):
-            return False
-        if last:
-            at = datetime.now(UTC)
-            self.reach("sent", at)
-            self.room.log.later(
-                [], lambda: outbox.mark_sent(tenure, echo.pk, at=at, sent=number + 1, seconds=echo.seconds)
-            )
-        return True
+    # --- messages ---
 
     async def transmit(self, echo: Echo, message: dict[str, Any], ns: list[Number]) -> bool:
         """Hand one message to the SDK and wait for its completion; settles the echo when that fails or is missing."""

@@ -12,7 +12,7 @@ from conversations import interactions, outbox
 from conversations.interactions import Reading
 from conversations.models import EchoState
 from conversations.rooms.ends import Stop
-from conversations.rooms.events import Heard
+from conversations.rooms.events import Dropped, Heard
 from conversations.rooms.matching import Hearing
 from echoadmin.log.writer import Draft
 
@@ -36,6 +36,13 @@ def heard(room: LiveRoom, event: Heard) -> None:
             room.echoes.stir()
     if reading.fact == "shutdown":
         room.conversation_is_ending()
+
+
+def dropped(room: LiveRoom, event: Dropped) -> None:
+    """Messages that the SDK got and could not read, or that were too many: they are counted."""
+    if not event.sender or room.people.knows(event.sender):
+        facts = {"count": event.count, "reason": event.reason}
+        room.log.later([room.log.draft("dropped", facts, is_error=True, sender=event.sender or None)])
 
 
 def _stop_sending(room: LiveRoom, hearing: Hearing) -> None:

@@ -286,14 +286,9 @@ class LiveRoom:
             case Network():
                 self._network(event)
             case Dropped():
-                self._dropped(event)
+                hearing.dropped(self, event)
             case _:
                 logger.debug("%s: %s", self.public_id, event)
-
-    def _dropped(self, event: Dropped) -> None:
-        if not event.sender or self.people.knows(event.sender):
-            facts = {"count": event.count, "reason": event.reason}
-            self.log.later([self.log.draft("dropped", facts, is_error=True, sender=event.sender or None)])
 
     def _network(self, event: Network) -> None:
         """What the SDK got shortly before and while its connection was away may be lost, though it goes on with the
