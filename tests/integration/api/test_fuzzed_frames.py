@@ -252,6 +252,14 @@ def test_fuzzed_frames_crash_nothing_leak_nothing_and_disturb_nobody(
     assert console.process.poll() is None
 
 
+def test_a_connection_that_only_reads_takes_no_notice_of_what_comes(console: ConsoleProcess, api: httpx.Client) -> None:
+    address = str(api.base_url).replace("http", "ws", 1).replace("/api/v1/", "/ws/v1/log/")
+    sent = ["[" * 5_000, '{"type": "echo", "text": "Hi."}', b"\0", bytes(100_000), "x" * 1_000_000, "\0"]
+    with connect(address, additional_headers={"Authorization": api.headers["Authorization"]}) as socket:
+        assert {told["type"] for told in send_all(socket, sent)} <= {"pong", "caught_up", "entry"}
+    assert "Traceback" not in console.said()
+
+
 RAW = [
     b"\x81\xfe\x01\x00" + bytes(10),  # begins a message that never comes
     b"\x81\x05hello",  # not masked
