@@ -31,7 +31,8 @@ from echoadmin.log_lines import set_about
 
 logger = logging.getLogger(__name__)
 
-SHORTEST = 0.1  # seconds between two looks
+SHORTEST, LONGEST = 0.1, 1.0  # seconds between two looks: as soon as that, and no later where a bell rings
+SHARE = 4  # a connection rests so many times as long as its look took: where many look at once, each looks less often
 SETTLE = 0.02  # seconds from a bell to the look: what rang it goes to the room first
 ASK_AGAIN = 10.0  # seconds between two looks at who is there
 LONGEST_PING = 200  # characters
@@ -50,8 +51,14 @@ def ping_of(text: str | None) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found.get("type") == "ping" else None
 
 
+def rest_after(took: float) -> float:
+    """Seconds until the next look, after one that took so long, its wait for a thread and for the reader included."""
+    return min(LONGEST, max(SHORTEST, SHARE * took))
+
+
 class LiveConsumer(AsyncJsonWebsocketConsumer):
-    """Reads on whenever a bell rings, at most ten times a second, and every 2 s without one."""
+    """Reads on whenever a bell rings, at most ten times a second and under load less often, and every 2 s without
+    one."""
 
     tail: ConversationTail | LogTail
     visitor: Visitor
@@ -150,12 +157,13 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                     self.visitor = await in_thread(READERS, again, self.visitor)
                     asked = loop.time()
                 self._bell.clear()
+                began = loop.time()
                 messages, more = await in_thread(READERS, self.tail.look)
                 for message in messages:
                     await self.send_json(message)
                 await self.looked(messages)
                 if not more:
-                    await self._pause()
+                    await self._pause(rest_after(loop.time() - began))
         except Unwelcome as unwelcome:
             await self.close(unwelcome.code, unwelcome.reason[:120])
         except asyncio.CancelledError:
@@ -164,10 +172,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             logger.exception("a live connection broke")
             await self.close(BROKEN, "Reading failed. Connect again from where you were.")
 
-    async def _pause(self) -> None:
-        await asyncio.sleep(SHORTEST)
+    async def _pause(self, rest: float) -> None:
+        await asyncio.sleep(rest)
         try:
-            async with asyncio.timeout(max(0.0, self.look_every - SHORTEST)):
+            async with asyncio.timeout(max(0.0, self.look_every - rest)):
                 await self._bell.wait()
                 await asyncio.sleep(SETTLE)
         except TimeoutError:

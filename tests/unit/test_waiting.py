@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conversations import waiting
+from conversations.live.consumers import rest_after
 
 
 class Layer:
@@ -47,3 +48,9 @@ def test_who_waits_looks_again_and_ends_whatever_the_layer_does(
     looks: Iterator[str | None] = iter([None, None, None, "found"])
     assert waiting.wait_for("cv_1", lambda: next(looks), 60) == "found"
     assert waiting.wait_for("cv_1", lambda: None, 0.05) is None
+
+
+def test_a_connection_looks_less_often_where_looks_take_long() -> None:
+    assert rest_after(0.003) == 0.1, "alone it looks ten times a second"
+    assert rest_after(0.1) == pytest.approx(0.4)
+    assert rest_after(5.0) == 1.0, "and never later than a second after a bell"
