@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversations.models import Budget
 from conversations.models.price import read_rates
-from conversations.money.asking import days_of, month_asked
-from conversations.money.budgets import standings
+from conversations.money.asking import Days, days_of, month_asked
+from conversations.money.budgets import Standing, standings
 from conversations.money.rows import csv_of
 from conversations.money.spending import KINDS, Cost, costs, unsettled_in
 from conversations.money.watching import facts
@@ -34,13 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Tell it."""
-        try:
-            by_month = month_asked(options["month"]) if options["month"] or options["csv"] else None
-            days = by_month or days_of({"from": options["first"], "to": options["last"]})
-        except ValidationError as error:
-            told = "; ".join(f"{name}: {' '.join(words)}" for name, words in error.message_dict.items())
-            raise CommandError(told) from error
-        rates = read_rates()
+        days, rates = _days(options), read_rates()
         if options["csv"]:
             for block in csv_of(days, rates):
                 self.stdout.write(block.decode(), ending="")
@@ -48,15 +42,11 @@ class Command(BaseCommand):
         found = costs(options["by"], *days, rates, unsettled_in(*days))
         budgets = standings(Budget.objects.select_related("persona", "user", "key").order_by("name"), rates)
         if options["json"]:
-            whole = {
-                "from": days[0].isoformat(),
-                "to": days[1].isoformat(),
-                "by": options["by"],
-                "results": [_facts(one) for one in found],
-                "budgets": [{**facts(one), "state": one.state} for one in budgets],
-            }
-            self.stdout.write(json.dumps(whole, indent=2))
-            return
+            self.stdout.write(json.dumps(_whole(options["by"], days, found, budgets), indent=2))
+        else:
+            self._tell(found, budgets)
+
+    def _tell(self, found: list[Cost], budgets: list[Standing]) -> None:
         for one in found:
             cost = money(one.cost, one.currency) or "no price"
             self.stdout.write(f"{one.name}\t{cost}\t{lasting(float(one.seconds))}\t{one.conversations} conversations")
@@ -64,6 +54,27 @@ class Command(BaseCommand):
             budget = standing.budget
             spent = f"{standing.spent:,.2f} of {budget.amount:,.2f} {budget.currency} a {budget.period}"
             self.stdout.write(f"budget {budget.name}: {standing.state}, {spent}")
+
+
+def _days(options: dict[str, Any]) -> Days:
+    """A month, or days. Raises CommandError."""
+    try:
+        if options["month"] or options["csv"]:
+            return month_asked(options["month"])
+        return days_of({"from": options["first"], "to": options["last"]})
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {' '.join(words)}" for name, words in error.message_dict.items())
+        raise CommandError(told) from error
+
+
+def _whole(by: str, days: Days, found: list[Cost], budgets: list[Standing]) -> dict[str, Any]:
+    return {
+        "from": days[0].isoformat(),
+        "to": days[1].isoformat(),
+        "by": by,
+        "results": [_facts(one) for one in found],
+        "budgets": [{**facts(one), "state": one.state} for one in budgets],
+    }
 
 
 def _facts(cost: Cost) -> dict[str, Any]:
