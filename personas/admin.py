@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -33,6 +34,20 @@ from personas.pictures import initials, picture
 from personas.presets import echo_persona
 
 
+class ByDrift(admin.SimpleListFilter):
+    """Whether the last look found it other at Tavus than asked for here."""
+
+    title = "drift"
+    parameter_name = "differs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "differs"), ("no", "as asked for")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Persona]) -> QuerySet[Persona]:
+        wanted = self.value()
+        return queryset.filter(drift__isnull=wanted == "no") if wanted in ("yes", "no") else queryset
+
+
 @admin.register(Persona)
 class PersonaAdmin(DriftPages):
     """Personas: echo ones are what the console is for; the others are mirrored and made from JSON."""
@@ -46,7 +61,7 @@ class PersonaAdmin(DriftPages):
         "shown_made",
         "shown_synced",
     )
-    list_filter = ("pipeline_mode", "persona_type", "state", ("drift", admin.EmptyFieldListFilter))
+    list_filter = ("pipeline_mode", "persona_type", "state", ByDrift)
     detail_template = "personas/persona.html"
     kind = PERSONA
 

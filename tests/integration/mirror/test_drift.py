@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
@@ -246,6 +248,17 @@ def test_a_stock_persona_and_a_replica_can_be_looked_at(twin: TwinProcess) -> No
     assert [one.pointer for one in compare(REPLICA, replica, actor=ANA).differences] == ["/replica_name"]
     with pytest.raises(NotPossible, match="stock"):
         drift.push(actor=ANA, persona=stock, patch_sha256="x")
+
+
+def test_personas_that_were_edited_before_drift_was_known_are_taken_as_upstream_has_them() -> None:
+    take_as_is = import_module("personas.migrations.0002_drift").take_as_is
+    asked = {"persona_name": "Before", "layers": {"tts": {"x": 1}}}
+    edited_row = rows.persona(requested=asked, payload=asked | {"persona_name": "After"})
+    same = rows.persona(requested=asked, payload=asked)
+    take_as_is(apps, None)
+    edited_row.refresh_from_db()
+    same.refresh_from_db()
+    assert (edited_row.asked, same.asked) == (asked | {"persona_name": "After"}, None)
 
 
 class TestCommand:

@@ -113,6 +113,11 @@ def test_the_lists_the_home_and_its_own_page_tell_what_a_sync_noticed(visitor: V
     services.sync_personas(actor=SYSTEM)
     client = visitor("manager")
     assert 'data-state="differs"' in client.get("/admin/personas/persona/").content.decode()
+    listed = {
+        answer: client.get(f"/admin/personas/persona/?differs={answer}").context["cl"].queryset
+        for answer in ("yes", "no")
+    }
+    assert list(listed["yes"]) == [row] and row not in listed["no"]
     assert "It differs from what was asked for here" in client.get(page(row, "")).content.decode()
     home = client.get("/admin/").content.decode()
     assert "Changed at Tavus: /persona_name" in home and page(row) in home
