@@ -209,11 +209,6 @@ def delivered(world: World) -> Any:
     return world.as_("manager").post(f"/api/v1/deliveries/{row.public_id}/again/")
 
 
-def duplicate(world: World) -> Any:
-    repeat = make.webhook(duplicate_of=make.webhook(), state="ignored")
-    return world.as_("manager").post(f"/api/v1/webhooks/{repeat.public_id}/process/")
-
-
 def too_many_streams(world: World) -> Any:
     client, places = world.as_("auditor"), threading.BoundedSemaphore(1)
     world.patch.setattr(events, "_open", places)
