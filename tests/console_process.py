@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import migrated
 from tests.twin_process import TwinProcess
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,17 +87,25 @@ def free_ports(count: int) -> list[int]:
 
 
 def start_console(
-    data: Path, ports: list[int] | None = None, *, twin: TwinProcess | None = None, **settings: str
+    data: Path,
+    ports: list[int] | None = None,
+    *,
+    twin: TwinProcess | None = None,
+    fresh: bool = False,
+    **settings: str,
 ) -> ConsoleProcess:
     """Start a console and wait for its /readyz. settings: further environment, such as TWIN_SPEED="50".
 
     ports: console, twin, the twin's Daily; the same ones again for a console that takes up another's data.
     twin: one that runs already, to be used instead of one of its own.
+    fresh: the console makes its database itself, as at a first start of people's.
     """
     data.mkdir(parents=True, exist_ok=True)
     port, twin_port, daily_port = ports or free_ports(3)
     if twin is not None:
         twin_port, daily_port = twin.port, twin.daily_port
+    if not fresh and not {"DATABASE_URL", "ECHOADMIN_MODE"} & settings.keys():
+        migrated.put_into(data)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     own = {"PORT": port, "TWIN_PORT": twin_port, "TWIN_DAILY_PORT": daily_port, "ECHOADMIN_DATA": data}
     environment = inherited | {name: str(value) for name, value in own.items()} | settings
@@ -134,10 +143,15 @@ def _is_ready(url: str) -> bool:
 
 @contextlib.contextmanager
 def running_console(
-    data: Path, ports: list[int] | None = None, *, twin: TwinProcess | None = None, **settings: str
+    data: Path,
+    ports: list[int] | None = None,
+    *,
+    twin: TwinProcess | None = None,
+    fresh: bool = False,
+    **settings: str,
 ) -> Iterator[ConsoleProcess]:
     """A console, and its twin, for the length of a `with`; both are ended afterwards, whatever happened."""
-    console = start_console(data, ports, twin=twin, **settings)
+    console = start_console(data, ports, twin=twin, fresh=fresh, **settings)
     try:
         yield console
     finally:
