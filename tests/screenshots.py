@@ -117,6 +117,10 @@ def prepare(stage: Stage) -> None:
     stage.ids["conversation"] = talked(stage, persona)
     [persona_row] = [row for row in stage.http.get("personas/").json()["results"] if row["persona_id"] == persona]
     stage.ids["persona"] = persona_row["id"]
+    renamed = [{"op": "replace", "path": "/persona_name", "value": "Music host, evenings"}]
+    address, key = f"{stage.console.twin_url}/v2/personas/{persona}", {"x-api-key": "a-test"}
+    httpx.patch(address, json=renamed, headers=key).raise_for_status()
+    stage.post("budgets/", name="The month", period="month", amount="50", warns_at=80, stops=True)
 
 
 def talked(stage: Stage, persona: str) -> str:
@@ -194,8 +198,16 @@ def shots(stage: Stage) -> Iterator[Shot]:
     yield Shot("persona", "A persona", f"/admin/personas/persona/{stage.ids['persona']}/change/")
     yield Shot("new-persona", "A new persona", "/admin/personas/persona/add/")
     yield Shot("replicas", "Replicas", "/admin/personas/replica/")
+    yield Shot(
+        "drift", "A persona beside what Tavus has", f"/admin/personas/persona/{stage.ids['persona']}/change/drift/"
+    )
+    yield Shot("money", "What it costs", "/admin/conversations/price/money/")
+    yield Shot("budgets", "Budgets", "/admin/conversations/budget/")
+    yield Shot("slots", "Slots: who holds them, and who waits", "/admin/conversations/slotrequest/slots/")
     yield Shot("alerts", "Alerts", "/admin/alerts/alert/")
     yield Shot("webhooks-out", "Who is told by webhook", "/admin/deliveries/subscription/")
+    yield Shot("deliveries", "What they were told", "/admin/deliveries/delivery/")
+    yield Shot("webhooks-in", "Tavus's webhooks", "/admin/conversations/webhookreceived/")
     yield Shot("workers", "Workers, which hold the rooms", "/admin/conversations/worker/")
     yield Shot("api-keys", "API keys", "/admin/accounts/apikey/")
     yield Shot("users", "Users and their roles", "/admin/auth/user/")
