@@ -87,6 +87,7 @@ def _zip(path: Path, value: str) -> None:
         VALUE.encode("utf-16-le"),
         b"z" * (8 * 1024 * 1024 - 7) + VALUE.encode(),
     ],
+    ids=range(11),  # the values are of this process alone, and test processes have to agree on the names
 )
 def test_a_planted_secret_is_found_however_it_is_written(tmp_path: Path, written: bytes) -> None:
     (tmp_path / "deep").mkdir()
