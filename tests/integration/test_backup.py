@@ -12,7 +12,6 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -22,6 +21,7 @@ from django.db import connection
 from echoadmin.installation import UNFINISHED, UnfinishedRestore, refuse_other_mode
 from tests.acceptance.calling import Call
 from tests.console_process import ROOT, ConsoleProcess, free_ports, running_console, start_console
+from tests.postgresql_server import on_server
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -46,13 +46,13 @@ def on_postgresql() -> Iterator[New]:
 
     def new() -> dict[str, str]:
         name = f"backup_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(settings.DATABASE_URL, autocommit=True) as admin:
+        with psycopg.connect(on_server("postgres"), autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {name}")
         made.append(name)
-        return {"DATABASE_URL": urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}")), **keys}
+        return {"DATABASE_URL": on_server(name), **keys}
 
     yield new
-    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as admin:
+    with psycopg.connect(on_server("postgres"), autocommit=True) as admin:
         for name in made:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

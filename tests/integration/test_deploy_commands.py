@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -30,6 +29,7 @@ from tests.integration.deployed import (
     unit,
     unit_environment,
 )
+from tests.postgresql_server import on_server
 from tests.twin_process import TwinProcess
 from tests.waiting import until
 
@@ -51,11 +51,11 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, session_twin: TwinProcess) -> Iterator[Site]:
     name = f"deploy_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as admin:
+    with psycopg.connect(on_server("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
     folder = tmp_path / "secrets"
     subprocess.run([DEPLOY / "make-secrets", folder], check=True, capture_output=True, timeout=30)
-    (folder / "database_url").write_text(urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}")))
+    (folder / "database_url").write_text(on_server(name))
     (folder / "tavus_api_key").write_text(secrets.token_urlsafe(24))
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     here_only = {
@@ -65,7 +65,7 @@ def site(tmp_path: Path, session_twin: TwinProcess) -> Iterator[Site]:
         "DAILY_CA_FILE": session_twin.ca_file,
     }
     yield Site(folder, tmp_path, {**kept, **here_only})
-    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as admin:
+    with psycopg.connect(on_server("postgres"), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
