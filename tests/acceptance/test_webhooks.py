@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from echoadmin.deliveries.duties import AT_ONE_ADDRESS
 from tests.acceptance.calling import Call
 from tests.console_process import free_ports, start_console
 from tests.waiting import until
@@ -101,11 +102,13 @@ def test_no_state_of_an_echo_is_lost_in_a_kill_and_each_is_told_under_one_id(
         return all(found[one] and ends[one] in found[one] for one in ids)
 
     until(all_told, "every end is told", 120)  # what was on its way at the kill is tried again after a minute
+    overtaken = 0
     for one in ids:
         states = states_of(receiver)[one]
         assert len(states) == len(set(states)), f"{one} was told twice under two ids: {states}"
         assert {"queued", "sending", ends[one]} <= set(states), states
-        assert states.index("queued") < states.index("sending") < states.index(ends[one]), states
+        overtaken += not states.index("queued") < states.index("sending") < states.index(ends[one])
+    assert overtaken <= AT_ONE_ADDRESS, "no more than were on their way at the kill: those are tried a second time"
     rooms = [event["type"] for _, event in told(receiver) if event["type"].startswith("room.")]
     assert "room.joined" in rooms, rooms
 
