@@ -7,10 +7,9 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError, connections
-from django.db.migrations.recorder import MigrationRecorder
 
 from conversations.changes import triggers
+from echoadmin.trigger_checks import lacking
 
 FIRST = ("conversations", "0008_webhooks")  # from this migration on there are triggers
 
@@ -20,14 +19,7 @@ def triggers_are_there(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Without them, subscriptions are told of nothing."""
-    if "default" not in (databases or ()):
-        return []
-    try:
-        if FIRST not in MigrationRecorder(connections["default"]).applied_migrations():
-            return []  # migrating makes them
-        missing = triggers.missing()
-    except DatabaseError:
-        return []  # another check says that the database does not answer
+    missing = lacking(databases, FIRST, triggers.missing)
     if not missing:
         return []
     return [

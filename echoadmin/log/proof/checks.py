@@ -8,10 +8,9 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError, connections
-from django.db.migrations.recorder import MigrationRecorder
 
 from echoadmin.log.proof import signing, triggers
+from echoadmin.trigger_checks import lacking
 
 Apps = Sequence[AppConfig] | None
 FIRST = ("log", "0002_proof_and_keeping")  # from this migration on there are guards
@@ -47,14 +46,7 @@ def guards_are_there(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """A database without its guards takes changes to the log from anybody."""
-    if "default" not in (databases or ()):
-        return []
-    try:
-        if FIRST not in MigrationRecorder(connections["default"]).applied_migrations():
-            return []  # migrating makes them
-        missing = triggers.missing()
-    except DatabaseError:
-        return []  # another check says that the database does not answer
+    missing = lacking(databases, FIRST, triggers.missing)
     if not missing:
         return []
     return [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
@@ -280,6 +281,8 @@ def test_a_signing_key_that_changed_is_told_until_the_old_one_is_named(settings:
 
 def test_guards_that_were_taken_away_or_made_harmless_are_named() -> None:
     triggers.remove()
+    [guards] = [one for one in run_checks(databases=["default"]) if one.id == "echoadmin.E007"]
+    assert "log_entry_refuses_delete" in guards.msg
     assert "guards" in only(verify())
     triggers.install()
     with connection.cursor() as cursor:
