@@ -33,7 +33,7 @@ def access_lines(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Cal
     """Middleware: after `request_ids`, around all that answers people and programs."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        started = time.monotonic()
+        started: float = getattr(request, "asked_at", time.monotonic())  # its wait for a turn is part of it
         with about(), tracing.request_span(request.headers) as span:  # what `process_view` says is said to here
             response = get_response(request)
             seconds = time.monotonic() - started

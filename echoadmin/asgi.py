@@ -7,21 +7,22 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "echoadmin.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-django_application = get_asgi_application()  # loads the apps: what follows needs them
+django.setup(set_prefix=False)  # loads the apps: what follows needs them
 
 from channels.routing import ProtocolTypeRouter
 
 from echoadmin.bodies import BodyLimits
+from echoadmin.crowding import Crowding
 from echoadmin.lifespan import lifespan
-from echoadmin.request_threads import RequestThreads
+from echoadmin.request_threads import RequestThreads, TurnHandler
 from echoadmin.routing import websocket_application
 from echoadmin.static_files import StaticFiles
 
 application: Any = ProtocolTypeRouter(
     {
-        "http": StaticFiles(RequestThreads(BodyLimits(django_application))),
+        "http": StaticFiles(Crowding(RequestThreads(BodyLimits(TurnHandler())))),
         "websocket": websocket_application(),
         "lifespan": lifespan,
     }

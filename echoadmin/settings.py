@@ -184,7 +184,6 @@ MIDDLEWARE = [
     "echoadmin.request_ids.request_ids",
     "echoadmin.health.probes",
     "echoadmin.access_lines.access_lines",
-    "echoadmin.request_threads.in_turn",
     "django.middleware.security.SecurityMiddleware",
     "echoadmin.security_headers.security_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -193,7 +192,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "echoadmin.one_thread.one_thread",
 ]
 if TOTP_ROLES:
     after = MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
@@ -244,7 +242,7 @@ if DATABASE_URL:
 else:
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "echoadmin.sqlite3",
             "NAME": DATA / f"{MODE}.sqlite3",
             "CONN_MAX_AGE": None,  # a thread keeps its connection: opening one takes longer than most queries
             "OPTIONS": {

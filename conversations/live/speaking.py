@@ -71,7 +71,7 @@ class Speech:
         kind, pk = data.get("type"), self.conversation.pk
         if kind == "echo":
             echo = await in_thread(WRITERS, asked.speak, visitor, pk, data)
-            self.flow.queued()
+            self.flow.queued(echo["inference_id"])
             await self.answers.ack(ref, echo=echo)
             await self.flow.look()
         elif kind == "interrupt":

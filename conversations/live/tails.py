@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -73,6 +74,17 @@ class ConversationTail:
             self._told = self.n
             told.append({"type": "caught_up", "n": self.n})
         return told, more
+
+    @property
+    def reads(self) -> tuple[int, bool, bool]:
+        """What it reads: whose is the same sees the same."""
+        return self.conversation.pk, self._audio, self._entries
+
+    def fork(self) -> ConversationTail:
+        """Another one at the same place."""
+        other = copy(self)
+        other._open, other._stood = dict(self._open), dict(self._stood)
+        return other
 
     @property
     def waiting(self) -> int:

@@ -109,7 +109,7 @@ class TextIn:
         except Exception as error:  # noqa: BLE001 - it is told, and the text takes no more
             await self._give_up(error)
             return
-        self._flow.queued()
+        self._flow.queued(utterance.said[-1])
         await self._flow.look()
 
     async def _give_up(self, error: Exception) -> None:

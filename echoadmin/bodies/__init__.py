@@ -143,6 +143,8 @@ def _headers(problem: Problem, request_id: str, body: bytes) -> Iterable[tuple[b
     yield b"cache-control", b"no-store"
     yield b"x-content-type-options", b"nosniff"
     yield b"x-request-id", request_id.encode()
+    if problem.retry_after is not None:
+        yield b"retry-after", b"%d" % problem.retry_after
     if problem.status == 401:
         yield b"www-authenticate", b'Bearer realm="echoadmin"'
 

@@ -151,7 +151,7 @@ class Load:
             elif told["type"] == "ack":
                 self.seen.note("WS echo", 202, time.monotonic() - float(told["ref"]))
             elif told["type"] == "error" and told["ref"]:
-                status = 429 if told["error"]["code"] in ("queue_full", "too_many_requests", "rate_limited") else 400
+                status = 429 if told["error"]["code"] in ("queue_full", "overloaded", "rate_limited") else 400
                 self.seen.note("WS echo", status, time.monotonic() - float(told["ref"]))
         if time.monotonic() < self.until:
             self.seen.broken.append(f"WS closed with {socket.close_code}")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conversations import waiting
-from conversations.live.consumers import rest_after
+from conversations.live.looks import rest_after
 
 
 class Layer:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _BEGIN = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '3s', true), txid_current()"
 # SQLite's lock likewise, where there is a spool that takes over meanwhile.
 BUSY = 0.5  # s
-# SQLite's own waiting grows to 100 ms between two looks (sqlite3.c, sqliteDefaultBusyCallback), in which others get in.
+# SQLite's own waiting for another process grows to 100 ms between two looks, in which others get in.
 LOOK = 4  # ms that it waits by itself; then it is asked again
 _SQLITE_BUSY = 5
 
@@ -126,6 +126,7 @@ class Transactions:
         others = cursor.fetchone()[0] / 1000
         self._patience = others if self._patient else min(BUSY, others)
         cursor.execute(f"PRAGMA busy_timeout={LOOK}")
+        cursor.db.patience = self._patience
 
 
 def _begin(connection: BaseDatabaseWrapper) -> int | None:

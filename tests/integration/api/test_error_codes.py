@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 from conversations.live import events
 from conversations.models import Conversation, SlotRequest
 from conversations.services import rooms, stopping
-from echoadmin import bodies
+from echoadmin import bodies, crowding
 from echoadmin.accounts.models import IdempotentRequest
 from echoadmin.api import limits
 from echoadmin.api.catalogue import ALL, CODES, REST, SOCKET, WITHIN
@@ -86,19 +86,32 @@ def too_slow(world: World) -> Any:
     """By the ASGI application itself: a client of tests has sent its body before it asks."""
     world.patch.setattr(bodies, "GRACE", 0.01)
     world.patch.setattr(bodies, "LINGER", 0.01)
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    return _asked(bodies.BodyLimits(reads))
+
+
+def overloaded(world: World) -> Any:
+    """Likewise: as many wait as may."""
+    world.patch.setattr(crowding, "MOST_WAITING", 0)
+    world.patch.setattr(bodies, "LINGER", 0.01)
+    return _asked(crowding.Crowding(bodies.BodyLimits(None)))  # type: ignore[arg-type]
+
+
+def _asked(application: Any) -> Any:
+    """Its answer to a request whose body never comes."""
     told: list[Any] = []
 
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
 
-    async def reads(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-
     async def send(message: Any) -> None:
         told.append(message)
 
     scope = {"type": "http", "path": "/api/v1/personas/", "headers": [(b"content-length", b"9")]}
-    asyncio.run(bodies.BodyLimits(reads)(scope, never, send))
+    asyncio.run(application(scope, never, send))
     headers = {name.decode(): value.decode() for name, value in told[0]["headers"]}
     response: Any = HttpResponse(told[1]["body"], status=told[0]["status"], headers=headers)
     response.json = lambda: json.loads(told[1]["body"])
@@ -309,6 +322,7 @@ PRODUCERS: dict[str, Callable[[World], Any]] = {
         "POST", "/api/v1/personas/", "<a/>", content_type="text/xml"
     ),
     "rate_limited": rate_limited,
+    "overloaded": overloaded,
     "internal": _breaks(RuntimeError("a fault of ours")),
     "database_unavailable": _breaks(OperationalError("connection refused")),
     "idempotency_key_reused": idempotency_key_reused,

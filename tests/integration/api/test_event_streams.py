@@ -20,8 +20,7 @@ from conversations.models import Conversation
 from echoadmin.accounts.keys import revoke_key
 from echoadmin.accounts.models import ApiKey
 from echoadmin.actors import Actor
-from echoadmin.asgi import django_application
-from echoadmin.request_threads import RequestThreads
+from echoadmin.request_threads import RequestThreads, TurnHandler
 from tests import make
 from tests.console_process import running_console
 from tests.integration.api.test_live import LIMIT, conversation, key, key_of, log, quick  # noqa: F401 - fixtures
@@ -57,7 +56,7 @@ class Stream:
                 for name, value in {"host": "localhost", **headers}.items()
             ],
         }
-        self.asking = ApplicationCommunicator(RequestThreads(django_application), scope)
+        self.asking = ApplicationCommunicator(RequestThreads(TurnHandler()), scope)
         self.status, self.headers, self.text, self.over = 0, {}, "", False  # type: ignore[var-annotated]
 
     async def begin(self) -> None:

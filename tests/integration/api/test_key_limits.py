@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from conversations.live import consumers
+from conversations.live import consumers, looks
 from conversations.models import Conversation
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import Actor
@@ -212,7 +212,7 @@ def test_the_quickstarts_address_knows_no_other_conversation(rows: Any, of_perso
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers.LiveConsumer, "look_every", 0.1)
-    monkeypatch.setattr(consumers, "SHORTEST", 0.01)
+    monkeypatch.setattr(looks, "SHORTEST", 0.01)
     monkeypatch.setattr(channel_layers, "backends", {})
 
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from conversations import bells
-from conversations.live import consumers
+from conversations.live import consumers, looks
 from conversations.models import Conversation, Echo, EchoState, Interaction
 from echoadmin.accounts.keys import create_key, revoke_key
 from echoadmin.accounts.models import ApiKey
@@ -33,7 +33,7 @@ LIMIT = 10.0  # seconds to wait for what must come
 @pytest.fixture(autouse=True)
 def quick(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers.LiveConsumer, "look_every", 0.1)
-    monkeypatch.setattr(consumers, "SHORTEST", 0.01)
+    monkeypatch.setattr(looks, "SHORTEST", 0.01)
     # Each test has a loop of its own, and a layer on Redis belongs to the loop that it first met.
     monkeypatch.setattr(channel_layers, "backends", {})
 

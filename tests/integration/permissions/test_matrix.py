@@ -18,7 +18,7 @@ from channels.layers import channel_layers
 from django.conf import LazySettings
 from django.test import Client
 
-from conversations.live import consumers, websocket_urlpatterns
+from conversations.live import consumers, looks, websocket_urlpatterns
 from echoadmin.accounts.keys import create_key
 from echoadmin.accounts.roles import ROLES, SCOPES
 from tests import make
@@ -136,7 +136,7 @@ def test_every_socket_has_a_row() -> None:
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers.LiveConsumer, "look_every", 0.1)
-    monkeypatch.setattr(consumers, "SHORTEST", 0.01)
+    monkeypatch.setattr(looks, "SHORTEST", 0.01)
     monkeypatch.setattr(channel_layers, "backends", {})
 
 
