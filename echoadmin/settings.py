@@ -137,6 +137,7 @@ RUN_FILE_DAYS = env.number("RUN_FILE_DAYS", 7, 0.01, 3650)  # for how long the f
 # --- the API: requests of one key, or of one signed-in user, in a window of so many seconds; 0: no limit --------------
 RATE_LIMIT = env.integer("RATE_LIMIT", 6000, 0, 10_000_000)
 RATE_WINDOW = env.number("RATE_WINDOW", 60, 1, 86_400)
+WRONG_KEY_LIMIT = env.integer("WRONG_KEY_LIMIT", 60, 0, 10_000_000)  # keys that open nothing, of one address
 
 # --- workers ---------------------------------------------------------------------------------------------------------
 ROOMS = env.choice("ECHOADMIN_ROOMS", ("inline", "worker"), "inline")

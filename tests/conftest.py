@@ -84,6 +84,14 @@ def _no_prices_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _wrong_keys_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests come from one address: what one of them sends wrong is not to be held against the next."""
+    from django.conf import settings
+
+    monkeypatch.setattr(settings, "WRONG_KEY_LIMIT", 0)
+
+
+@pytest.fixture(autouse=True)
 def _connection_works(django_db_blocker: Any) -> None:
     """A test begins with a connection that works: one that PostgreSQL ended in the test before is given back."""
     with django_db_blocker.unblock():

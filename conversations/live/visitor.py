@@ -11,14 +11,16 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.utils.crypto import constant_time_compare
 
 from echoadmin.accounts import second_factor
-from echoadmin.accounts.acting import actor_of
+from echoadmin.accounts.acting import actor_of, scope_address
 from echoadmin.accounts.authentication import bearer
 from echoadmin.accounts.keys import KeyRefused, open_with
 from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import AUDITOR, may
+from echoadmin.accounts.wrong_keys import open_from
 from echoadmin.actors import Actor, Limits
+from echoadmin.api.problems import ApiError
 
-NOT_KNOWN, NOT_ALLOWED, NOT_THERE = 4401, 4403, 4404
+NOT_KNOWN, NOT_ALLOWED, NOT_THERE, TOO_MANY = 4401, 4403, 4404, 4429
 """Close codes."""
 
 
@@ -59,7 +61,7 @@ def recognise(scope: dict[str, Any]) -> Visitor:
     header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
     text = bearer(header) if header else None
     if text is not None:
-        return _admitted(_by_key(text))
+        return _admitted(_by_key(text, scope_address(scope)))
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         raise Unwelcome(NOT_KNOWN, "Send `Authorization: Bearer <key>`, or sign in.")
@@ -69,15 +71,18 @@ def recognise(scope: dict[str, Any]) -> Visitor:
 def again(visitor: Visitor) -> Visitor:
     """The same one as they are now: keys get revoked, roles taken away, sessions ended. Raises Unwelcome."""
     if visitor.key_text:
-        return _admitted(_by_key(visitor.key_text))
+        return _admitted(_by_key(visitor.key_text, None))
     return _admitted(_by_session(visitor.session_key, visitor.user.pk))
 
 
-def _by_key(text: str) -> Visitor:
+def _by_key(text: str, address: str | None) -> Visitor:
+    """`address`: from where it comes; None for one that was let in before."""
     try:
-        api_key = open_with(text)
+        api_key = open_with(text) if address is None else open_from(address, text)
     except KeyRefused as refused:
         raise Unwelcome(NOT_KNOWN, str(refused)) from None
+    except ApiError as refused:
+        raise Unwelcome(TOO_MANY, refused.problem.message) from None
     return Visitor(api_key.user, api_key, text)
 
 

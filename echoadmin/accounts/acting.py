@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -71,10 +72,19 @@ def still_may(actor: Actor, wanted: str) -> bool:
 
 def client_address(request: HttpRequest) -> str:
     """The caller's IP address; X-Forwarded-For counts only from a proxy of ECHOADMIN_TRUSTED_PROXIES."""
-    address = request.META.get("REMOTE_ADDR") or ""
+    return _behind(request.META.get("REMOTE_ADDR") or "", request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def scope_address(scope: Mapping[str, Any]) -> str:
+    """The same of an ASGI scope."""
+    forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    return _behind((scope.get("client") or ("",))[0], forwarded)
+
+
+def _behind(address: str, forwarded: str) -> str:
     if not _is_trusted(address):
         return address
-    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+    for hop in reversed(forwarded.split(",")):
         if hop.strip() and not _is_trusted(hop.strip()):
             return hop.strip()[:64]
     return address

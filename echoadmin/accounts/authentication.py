@@ -9,21 +9,23 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from echoadmin.accounts.keys import KeyRefused, open_with
+from echoadmin.accounts.acting import client_address
 from echoadmin.accounts.models import ApiKey
+from echoadmin.accounts.wrong_keys import WrongKey, open_from
 
 
 class ApiKeyAuthentication(BaseAuthentication):
     """Sets `request.user` to the key's user and `request.auth` to the key. Other schemes are left to the next class."""
 
     def authenticate(self, request: Request) -> tuple[Any, ApiKey] | None:
-        """Raises AuthenticationFailed (401) for a Bearer key that opens nothing."""
+        """Raises AuthenticationFailed (401) for a Bearer key that opens nothing, ApiError (429) after too many."""
         text = bearer(request.META.get("HTTP_AUTHORIZATION", ""))
         if text is None:
             return None
         try:
-            api_key = open_with(text)
-        except KeyRefused as refused:
+            api_key = open_from(client_address(request._request), text)
+        except WrongKey as refused:
+            request._request.rate = refused.standing  # type: ignore[attr-defined]
             raise AuthenticationFailed(str(refused)) from None
         return api_key.user, api_key
 

@@ -49,7 +49,7 @@ class Attempt:
 def begin(name: str, address: str) -> Attempt:
     """Take a place. Raises TooManyAttempts; a try that is refused does not make the wait longer."""
     now = timezone.now()
-    near = _network(address)
+    near = network_of(address)
     places = (_place("name", name.casefold(), near), FOR_A_NAME), (_place("address", near), FOR_AN_ADDRESS)
     rows = tuple(SignInAttempt.objects.create(place=place, at=now) for place, _ in places)
     waits = [_wait(row, most) for row, (_, most) in zip(rows, places, strict=True)]
@@ -71,8 +71,8 @@ def _wait(row: SignInAttempt, most: int) -> int:
     return max(1, math.ceil((nearest[-1] + WINDOW - row.at).total_seconds())) if len(nearest) == most else 0
 
 
-def _network(address: str) -> str:
-    """An IPv6 address stands for its /64, which is one customer's."""
+def network_of(address: str) -> str:
+    """Whose the address is: an IPv6 address stands for its /64, which is one customer's."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:

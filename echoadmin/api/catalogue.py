@@ -39,7 +39,12 @@ ALL = (
     Code("too_slow", 408, "The body did not come in time.", "Send it again, faster, or in several requests."),
     Code("too_large", 413, "More than one request, echo or message may carry.", "Send it in several."),
     Code("unsupported_media_type", 415, "The body is of a type not read here.", "Send JSON, or what the page says."),
-    Code("rate_limited", 429, "This key sends more than it may.", "Wait for `Retry-After` seconds; see `RateLimit`."),
+    Code(
+        "rate_limited",
+        429,
+        "This key sends more than it may, or your address too many keys that open nothing.",
+        "Wait for `Retry-After` seconds; see `RateLimit`.",
+    ),
     Code("overloaded", 429, "More requests wait than can be answered soon.", "Send it again after `Retry-After` s."),
     Code("internal", 500, "A fault of this console's.", "Tell whoever runs it the `request_id`; it is in the log."),
     Code("database_unavailable", 503, "The database does not answer.", "Try again after `Retry-After` seconds."),

@@ -1,4 +1,5 @@
-"""How much one key, or one signed-in user, may ask in a while: RATE_LIMIT requests in RATE_WINDOW seconds.
+"""How much one key, or one signed-in user, may ask in a while: RATE_LIMIT requests in RATE_WINDOW seconds. Other things
+are counted here too, by a policy of their own.
 
 Told as draft-ietf-httpapi-ratelimit-headers has it. Where consoles share a Redis they share the count; without one
 there is one console, which counts by itself. A Redis that is away lets each console count by itself meanwhile: a
@@ -38,6 +39,32 @@ class Count:
     left: float
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How somebody stands by a policy: `most` requests in a window, of which `count` has been used."""
+
+    policy: str
+    most: int
+    count: Count
+
+    @property
+    def wait(self) -> int:
+        """Seconds until the window ends."""
+        return max(1, math.ceil(self.count.left))
+
+    def headers(self) -> dict[str, str]:
+        """RateLimit-Policy and RateLimit."""
+        left = max(0, self.most - self.count.used)
+        return {
+            "RateLimit-Policy": f'"{self.policy}";q={self.most};w={math.ceil(settings.RATE_WINDOW)}',
+            "RateLimit": f'"{self.policy}";r={left};t={self.wait}',
+        }
+
+    def refusal(self, words: str) -> ApiError:
+        """429 with all that a client needs to know."""
+        return ApiError(Problem(429, "rate_limited", words, retry_after=self.wait, more_headers=self.headers()))
+
+
 class Counts:
     """The counts of this process."""
 
@@ -45,8 +72,8 @@ class Counts:
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[int, float]] = {}  # who → (used, when the window ends)
 
-    def add(self, who: str, window: float) -> Count:
-        """One more of `who`; a window begins with the first request after the last one's end."""
+    def add(self, who: str, window: float, more: int = 1) -> Count:
+        """`more` of `who` (0: only look); a window begins with the first request after the last one's end."""
         now = time.monotonic()
         with self._lock:
             if len(self._windows) > MOST_KEPT:
@@ -54,8 +81,9 @@ class Counts:
             used, ends = self._windows.get(who, (0, 0.0))
             if ends <= now:
                 used, ends = 0, now + window
-            self._windows[who] = (used + 1, ends)
-        return Count(used + 1, ends - now)
+            if more:
+                self._windows[who] = (used + more, ends)
+        return Count(used + more, ends - now)
 
 
 HERE = Counts()
@@ -67,25 +95,35 @@ def check(request: Any) -> None:
     who = _who(request)
     if who is None or not settings.RATE_LIMIT:
         return
-    count = _count(who)
-    request._request.rate = count
-    if count.used > settings.RATE_LIMIT:
-        wait = max(1, math.ceil(count.left))
-        words = (
-            f"More than {settings.RATE_LIMIT:,} requests in {settings.RATE_WINDOW:g} s. Wait {wait} s; the headers "
-            "RateLimit and RateLimit-Policy say how much is left."
+    standing = Standing("default", settings.RATE_LIMIT, count_of(who, 1))
+    request._request.rate = standing
+    if standing.count.used > standing.most:
+        raise standing.refusal(
+            f"More than {settings.RATE_LIMIT:,} requests in {settings.RATE_WINDOW:g} s. Wait {standing.wait} s; the "
+            "headers RateLimit and RateLimit-Policy say how much is left."
         )
-        raise ApiError(Problem(429, "rate_limited", words, retry_after=wait))
 
 
 def tell(request: Any, response: Any) -> None:
     """RateLimit-Policy and RateLimit, on every answer to a request that was counted."""
-    count = getattr(getattr(request, "_request", request), "rate", None)
-    if count is None:
-        return
-    left = max(0, settings.RATE_LIMIT - count.used)
-    response.headers["RateLimit-Policy"] = f'"default";q={settings.RATE_LIMIT};w={math.ceil(settings.RATE_WINDOW)}'
-    response.headers["RateLimit"] = f'"default";r={left};t={max(1, math.ceil(count.left))}'
+    standing: Standing | None = getattr(getattr(request, "_request", request), "rate", None)
+    if standing is not None:
+        for name, value in standing.headers().items():
+            response.headers[name] = value
+
+
+def count_of(who: str, more: int) -> Count:
+    """So many requests of `who` in this window, after `more` (0: only look) are added."""
+    global _away_until
+    if settings.REDIS_URL and time.monotonic() >= _away_until:
+        import redis
+
+        try:
+            return _shared(who, more)
+        except redis.RedisError as error:
+            _away_until = time.monotonic() + REDIS_PAUSE
+            logger.warning("requests are counted by this console alone for %g s: %s", REDIS_PAUSE, error)
+    return HERE.add(who, settings.RATE_WINDOW, more)
 
 
 def _who(request: Any) -> str | None:
@@ -94,33 +132,23 @@ def _who(request: Any) -> str | None:
     return f"user:{request.user.pk}" if request.user.is_authenticated else None
 
 
-def _count(who: str) -> Count:
-    global _away_until
-    if settings.REDIS_URL and time.monotonic() >= _away_until:
-        import redis
-
-        try:
-            return _shared(who)
-        except redis.RedisError as error:
-            _away_until = time.monotonic() + REDIS_PAUSE
-            logger.warning("requests are counted by this console alone for %g s: %s", REDIS_PAUSE, error)
-    return HERE.add(who, settings.RATE_WINDOW)
-
-
-def _shared(who: str) -> Count:
+def _shared(who: str, more: int) -> Count:
     """One round trip; the window's end is Redis's own clock's."""
     name = f"echoadmin:rate:{who}"
     window = round(settings.RATE_WINDOW * 1000)
     with _redis(settings.REDIS_URL).pipeline(transaction=True) as pipe:
-        pipe.set(name, 0, px=window, nx=True)
-        pipe.incr(name)
+        if more:
+            pipe.set(name, 0, px=window, nx=True)
+            pipe.incrby(name, more)
+        else:
+            pipe.get(name)
         pipe.pttl(name)
-        _, used, left = pipe.execute()
-        if left < 0:  # it ended between the two
+        *_, used, left = pipe.execute()
+        if left < 0 and more:  # it ended between the two
             pipe.pexpire(name, window)
             pipe.execute()
-            left = window
-    return Count(int(used), int(left) / 1000)
+        left = left if left >= 0 else window
+    return Count(int(used or 0), int(left) / 1000)
 
 
 @cache

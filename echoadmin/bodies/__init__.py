@@ -1,8 +1,9 @@
 """Request bodies are limited before they are read: Django would first write all of one to disk, and then ask who sent
 it.
 
-Three limits, each told in the API's shape: 413 by the length that is announced, and by the bytes that come; 401 before
-more than a form's worth is taken from somebody who is not known here; 408 for a body that dribbles in.
+Three limits, each told in the API's shape: 413 by the length that is announced, and by the bytes that come; 401 (after
+too many wrong keys 429) before more than a form's worth is taken from somebody who is not known here; 408 for a body
+that dribbles in.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from echoadmin.api.problems import Problem
+from echoadmin.api.problems import ApiError, Problem
 from echoadmin.bodies.allowed import FREELY, is_known, largest, needs_to_be_known
 from echoadmin.request_ids import request_id_of
 
@@ -104,7 +105,10 @@ class Body:
         if size <= FREELY:
             return
         if not self._known and needs_to_be_known(self._scope["path"]):
-            self._known = await is_known(self._headers)
+            try:
+                self._known = await is_known(self._scope)
+            except ApiError as refused:
+                self._refuse(refused.problem)
             if not self._known:
                 words = "Who are you? Send `Authorization: Bearer <key>`, or sign in. The body was not read."
                 self._refuse(Problem(401, "unauthenticated", words))
@@ -143,8 +147,8 @@ def _headers(problem: Problem, request_id: str, body: bytes) -> Iterable[tuple[b
     yield b"cache-control", b"no-store"
     yield b"x-content-type-options", b"nosniff"
     yield b"x-request-id", request_id.encode()
-    if problem.retry_after is not None:
-        yield b"retry-after", b"%d" % problem.retry_after
+    for name, value in problem.headers().items():
+        yield name.lower().encode(), value.encode()
     if problem.status == 401:
         yield b"www-authenticate", b'Bearer realm="echoadmin"'
 

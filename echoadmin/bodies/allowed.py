@@ -11,8 +11,10 @@ from django.contrib.auth import SESSION_KEY
 from django.http import parse_cookie
 from django.urls import Resolver404, resolve
 
+from echoadmin.accounts.acting import scope_address
 from echoadmin.accounts.authentication import bearer
-from echoadmin.accounts.keys import KeyRefused, open_with
+from echoadmin.accounts.keys import KeyRefused
+from echoadmin.accounts.wrong_keys import open_from
 from echoadmin.request_threads import let_go
 
 FREELY = 64_000  # bytes that are read whoever sends them: a form, most calls of the API
@@ -39,19 +41,22 @@ def needs_to_be_known(path: str) -> bool:
     return not path.startswith(ANYBODYS)
 
 
-async def is_known(headers: dict[bytes, bytes]) -> bool:
-    """Whether the key opens something, or the session is somebody's. Asks the database only where there is either."""
+async def is_known(scope: dict[str, Any]) -> bool:
+    """Whether the key opens something, or the session is somebody's. Asks the database only where there is either.
+
+    Raises ApiError (429) for a key from where too many wrong ones came."""
+    headers = dict(scope["headers"])
     key = bearer(headers.get(b"authorization", b"").decode("latin-1"))
     cookie = parse_cookie(headers.get(b"cookie", b"").decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
     if key is None and not cookie:
         return False
-    return await sync_to_async(_is_known)(key, cookie)
+    return await sync_to_async(_is_known)(scope_address(scope), key, cookie)
 
 
-def _is_known(key: str | None, cookie: str | None) -> bool:
+def _is_known(address: str, key: str | None, cookie: str | None) -> bool:
     try:
         if key is not None:
-            return open_with(key) is not None
+            return open_from(address, key) is not None
         return SESSION_KEY in import_module(settings.SESSION_ENGINE).SessionStore(cookie)
     except KeyRefused:
         return False

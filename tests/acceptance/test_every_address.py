@@ -69,6 +69,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     settings_ = {
         "TWIN_SPEED": "1000",
         "RATE_LIMIT": "0",
+        "WRONG_KEY_LIMIT": "0",
         "INTERRUPT_DEADLINE": "0.1",
         "DELIVER_TO_PRIVATE_ADDRESSES": "1",
         "ECHO_MAX_SECONDS": "5",

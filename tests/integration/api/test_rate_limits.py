@@ -1,16 +1,23 @@
-"""How much one key may ask, and what the answers say of it."""
+"""How much one key may ask, how many wrong ones an address may try, and what the answers say of it."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
+from asgiref.sync import async_to_sync
 from rest_framework.test import APIClient
 
+from conversations.live.visitor import Unwelcome, recognise
+from echoadmin import bodies
+from echoadmin.accounts import wrong_keys
+from echoadmin.accounts.keys import create_key, revoke_key
+from echoadmin.actors import Actor
 from echoadmin.api import limits
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +109,109 @@ def test_old_counts_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(counts._windows) == ["key:x"]
 
 
+# --- keys that open nothing ---
+
+WRONG = "Bearer abcdefgh.wrong"
+
+
+@pytest.fixture
+def two_wrong(few: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.WRONG_KEY_LIMIT = 2
+    monkeypatch.setattr(wrong_keys, "_known", set())
+
+
+def test_keys_that_open_nothing_are_counted_and_then_not_looked_at(
+    two_wrong: None, client_of: ClientOf, django_assert_num_queries: Any
+) -> None:
+    guesser, client = APIClient(), client_of("auditor")
+    told = []
+    for secret in "ab":
+        response = guesser.get(PATH, headers={"Authorization": f"Bearer abcdefgh.{secret}"})
+        told.append((response.status_code, response["RateLimit-Policy"], response["RateLimit"].partition(";t=")[0]))
+    policy = '"wrong-keys";q=2;w=60'
+    assert told == [(401, policy, '"wrong-keys";r=1'), (401, policy, '"wrong-keys";r=0')]
+    with django_assert_num_queries(0):
+        response = guesser.get(PATH, headers={"Authorization": WRONG})
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "rate_limited")
+    assert 1 <= int(response["Retry-After"]) <= 60
+    assert response["RateLimit"].startswith('"wrong-keys";r=0;t=')
+    assert "Wait" in response.json()["error"]["message"]
+    assert client.get(PATH).status_code == 429, "a right guess is not told from a wrong one"
+
+
+def test_a_key_that_has_worked_from_there_goes_on(two_wrong: None, client_of: ClientOf) -> None:
+    client = client_of("auditor")
+    assert client.get(PATH).status_code == 200
+    assert [APIClient().get(PATH, headers={"Authorization": WRONG}).status_code for _ in range(3)] == [401, 401, 429]
+    assert client.get(PATH).status_code == 200
+    assert client.get(PATH, REMOTE_ADDR="192.0.2.7").status_code == 200, "another address has a count of its own"
+
+
+def test_a_key_that_has_worked_and_was_revoked_is_one_of_the_wrong_ones(
+    two_wrong: None, person: Callable[..., Any]
+) -> None:
+    api_key, text = create_key(user=person("auditor"), label="test", actor=Actor("test"))
+    client = APIClient(headers={"Authorization": f"Bearer {text}"})
+    assert client.get(PATH).status_code == 200
+    revoke_key(api_key, actor=Actor("test"))
+    assert [client.get(PATH).status_code for _ in range(3)] == [401, 401, 429]
+
+
+def test_one_ipv6_network_is_one_address(two_wrong: None) -> None:
+    told = [
+        APIClient().get(PATH, headers={"Authorization": WRONG}, REMOTE_ADDR=f"2001:db8::{last}").status_code
+        for last in (1, 2, 3)
+    ]
+    assert told == [401, 401, 429]
+
+
+def test_the_quickstarts_address_and_large_bodies_are_no_way_round(two_wrong: None) -> None:
+    wrong = {"Authorization": WRONG}
+    told = [APIClient().post("/send_audio_message", {}, headers=wrong).status_code for _ in range(3)]
+    assert told == [401, 401, 429]
+    answers: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    headers = [(b"content-length", b"100000"), (b"authorization", WRONG.encode())]
+    scope = {"type": "http", "path": PATH, "headers": headers, "client": ("127.0.0.1", 1)}
+    async_to_sync(bodies.BodyLimits(send))(scope, receive, send)
+    told_of = dict(answers[0]["headers"])
+    assert answers[0]["status"] == 429
+    assert 1 <= int(told_of[b"retry-after"]) <= 60
+    assert told_of[b"ratelimit"].startswith(b'"wrong-keys";r=0;')
+
+
+def test_a_websocket_counts_with_the_rest(two_wrong: None) -> None:
+    scope = {"headers": [(b"authorization", WRONG.encode())], "client": ("127.0.0.1", 1)}
+    codes = []
+    for _ in range(3):
+        with pytest.raises(Unwelcome) as unwelcome:
+            recognise(scope)
+        codes.append(unwelcome.value.code)
+    assert codes == [4401, 4401, 4429]
+    assert "Wait" in unwelcome.value.reason
+    assert APIClient().get(PATH, headers={"Authorization": WRONG}).status_code == 429
+
+
+def test_behind_a_trusted_proxy_the_callers_address_counts(two_wrong: None, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    for caller, expected in (("192.0.2.1", [401, 401, 429]), ("192.0.2.2", [401])):
+        headers = {"Authorization": WRONG, "X-Forwarded-For": caller}
+        assert [APIClient().get(PATH, headers=headers).status_code for _ in expected] == expected
+    scope = {
+        "headers": [(b"authorization", WRONG.encode()), (b"x-forwarded-for", b"192.0.2.1")],
+        "client": ("127.0.0.1", 1),
+    }
+    with pytest.raises(Unwelcome) as unwelcome:
+        recognise(scope)
+    assert unwelcome.value.code == 4429
+
+
 # --- several consoles ---
 
 
@@ -128,6 +238,19 @@ def test_consoles_with_one_redis_share_the_count(
     with redis.Redis.from_url(shared) as seen:
         [name] = [name for name in seen.keys("echoadmin:rate:key:*") if 0 < seen.pttl(name) <= 60_000][:1]
         assert int(seen.get(name)) >= 1  # type: ignore[arg-type]
+
+
+def test_wrong_keys_are_counted_together_as_well(
+    shared: str, two_wrong: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REDIS_URL = shared  # `two_wrong` is asked for after it
+    address = f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::1"
+    told = []
+    for _ in range(3):
+        monkeypatch.setattr(limits, "HERE", limits.Counts())  # another console
+        told.append(APIClient().get(PATH, headers={"Authorization": WRONG}, REMOTE_ADDR=address))
+    assert [answer.status_code for answer in told] == [401, 401, 429]
+    assert 1 <= int(told[-1]["Retry-After"]) <= 60
 
 
 def test_a_redis_that_is_away_lets_each_console_count_by_itself(
