@@ -6,6 +6,8 @@ import math
 from collections import deque
 from typing import Any
 
+from django.db.models import Q
+
 from conversations.models import Conversation, Echo
 from conversations.models.echo import FINAL_STATES
 
@@ -19,15 +21,16 @@ STEPS = {
 _COLUMNS = ("conversation_id", "state", "queued_at", "sending_at", "sent_at", "speaking_at", "ended_at", "decided_at")
 
 
-def latencies(conversation: Conversation | None = None, newest: int = NEWEST) -> dict[str, Any]:
-    """`{"echoes", "states", "steps": {step: {count, p50, p95, p99, longest}}}`, in seconds; of all where none is named.
+def latencies(within: Q | None = None, newest: int = NEWEST) -> dict[str, Any]:
+    """`{"echoes", "states", "steps": {step: {count, p50, p95, p99, longest}}}`, in seconds. `within`: of the
+    conversations that this is true of; of all without it.
 
     `queued_to_speaking` counts only echoes with nothing ahead of them: else it tells how long others spoke. What a
     second person took to decide is no latency: those are left out of what begins with the queue.
     """
     ended = Echo.objects.filter(state__in=FINAL_STATES)
-    if conversation is not None:
-        ended = ended.filter(conversation=conversation)
+    if within is not None:
+        ended = ended.filter(conversation__in=Conversation.objects.filter(within).order_by())
     rows = list(ended.order_by("-id").values(*_COLUMNS)[:newest])
     rows.reverse()
     took: dict[str, list[float]] = {step: [] for step in STEPS}

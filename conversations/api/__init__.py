@@ -22,7 +22,7 @@ from conversations.api import (
 )
 from conversations.live import events
 from conversations.within import its_conversation
-from echoadmin.accounts.limits import anywhere
+from echoadmin.accounts.limits import anywhere, reading
 
 ONE = "conversations/<str:any_id>/"
 ECHO = f"{ONE}echoes/<str:inference_id>/"
@@ -46,7 +46,7 @@ urlpatterns = [
     path(f"{ECHO}reject/", queueing.EchoReject.as_view(within=its_conversation)),
     path(f"{ONE}floor/", queueing.Floor.as_view(within=its_conversation)),
     path(f"{ONE}latencies/", queueing.ConversationLatencies.as_view(within=its_conversation)),
-    path("latencies/", queueing.AllLatencies.as_view()),
+    path("latencies/", queueing.AllLatencies.as_view(within=anywhere)),
     path(f"{ECHO}audio/", streamed.EchoAudio.as_view(within=its_conversation)),
     path(f"{ONE}messages/", lists.ConversationMessages.as_view(within=its_conversation)),
     path(f"{ONE}entries/", lists.ConversationEntries.as_view(within=its_conversation)),
@@ -54,14 +54,14 @@ urlpatterns = [
     path("entries/stream/", events.AllEntryEvents.as_view(within=anywhere)),
     path(f"{ONE}timeline/", record.ConversationTimeline.as_view(within=its_conversation)),
     path(f"{ONE}gaps/", record.ConversationGaps.as_view(within=its_conversation)),
-    path("entries/gaps/", record.AllGaps.as_view()),
-    path("lines/", lines.LineList.as_view()),
-    path("lines/<str:line_id>/", lines.LineOne.as_view()),
+    path("entries/gaps/", record.AllGaps.as_view(within=anywhere)),
+    path("lines/", lines.LineList.as_view(within=reading)),
+    path("lines/<str:line_id>/", lines.LineOne.as_view(within=reading)),
     path("stop/", stopping.Stop.as_view()),
     path("interactions/catalogue/", interactions.Catalogue.as_view(within=anywhere)),
-    path("scripts/", scripts.ScriptList.as_view()),
+    path("scripts/", scripts.ScriptList.as_view(within=reading)),
     path("scripts/clips/", scripts.ScriptClips.as_view()),
-    path("scripts/<str:script_id>/", scripts.ScriptOne.as_view()),
+    path("scripts/<str:script_id>/", scripts.ScriptOne.as_view(within=reading)),
     path("scripts/<str:script_id>/run/", scripts.ScriptRun.as_view()),
     path("webhooks/", webhooks.WebhookList.as_view()),
     path("webhooks/secret/", webhooks.WebhookSecret.as_view()),

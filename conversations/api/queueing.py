@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
@@ -17,6 +17,7 @@ from conversations.models import Conversation, Echo, Room
 from conversations.serializers import EchoSerializer, echo_dict
 from conversations.services import speaking
 from conversations.standing import floor_of, room_of
+from conversations.within import readable
 from echoadmin.accounts.permissions import Operator
 from echoadmin.api.catalogue import SAYING, TEXT
 from echoadmin.api.views import View
@@ -162,7 +163,7 @@ class ConversationLatencies(View):
 
     def get(self, request: Request, any_id: str) -> Response:
         """Percentiles over its newest 500 that ended."""
-        return Response(latencies(plain(any_id)))
+        return Response(latencies(Q(pk=plain(any_id).pk)))
 
 
 @extend_schema(tags=["conversations"], responses=LatenciesSerializer)
@@ -171,7 +172,7 @@ class AllLatencies(View):
 
     def get(self, request: Request) -> Response:
         """Percentiles over the newest 500 that ended."""
-        return Response(latencies())
+        return Response(latencies(readable(self.limits) if self.limits else None))
 
 
 def _floor(room: Room | None) -> Response:

@@ -20,9 +20,10 @@ from rest_framework.response import Response
 
 from conversations import gaps
 from conversations.api.conversations import one
-from conversations.models import Gap, GapKind
+from conversations.models import Conversation, Gap, GapKind
 from conversations.serializers import ConversationSerializer
 from conversations.timeline import timeline
+from conversations.within import readable
 from echoadmin.accounts.recording import record
 from echoadmin.api.openapi.filters import parameters_of
 from echoadmin.api.paging import Pages, limit_of, number_of
@@ -112,11 +113,16 @@ class AllGaps(View, generics.ListAPIView[Gap]):
         params = self.request.query_params.dict()
         if params.setdefault("expected", "false") == "any":
             del params["expected"]
-        wanted = GapFilter(params, queryset=Gap.objects.select_related(*_beside(self.asked)).order_by("-id"))
+        wanted = GapFilter(params, queryset=self._seen().select_related(*_beside(self.asked)).order_by("-id"))
         if not wanted.is_valid():
             raise ValidationError({name: [str(word) for word in words] for name, words in wanted.errors.items()})
         found: QuerySet[Gap] = wanted.qs
         return found
+
+    def _seen(self) -> QuerySet[Gap]:
+        if self.limits is None:
+            return Gap.objects.all()
+        return Gap.objects.filter(conversation__in=Conversation.objects.filter(readable(self.limits)).order_by())
 
     @extend_schema(
         parameters=[

@@ -19,8 +19,10 @@ from conversations.models import Script
 from conversations.scripts import keeping
 from conversations.scripts.asking import check
 from conversations.scripts.lines import seconds_of
+from conversations.within import said_within
 from echoadmin.accounts.permissions import Operator
 from echoadmin.accounts.recording import record
+from echoadmin.actors import Limits
 from echoadmin.api.catalogue import AUDIO, SAYING, TEXT
 from echoadmin.api.paging import Pages
 from echoadmin.api.parsing import ObjectParser
@@ -105,7 +107,7 @@ class ScriptList(View, generics.ListAPIView[Script]):
 
     def get_queryset(self) -> QuerySet[Script]:
         """Newest first."""
-        return Script.objects.order_by("-id")
+        return said_within(self.limits).order_by("-id")
 
     @extend_schema(request=ScriptRequest, responses={201: ScriptSerializer})
     @idempotent(lambda: new_public_id("sc"))
@@ -132,7 +134,7 @@ class ScriptOne(View):
 
     def get(self, request: Request, script_id: str) -> Response:
         """As it is now."""
-        return self.one(found(script_id))
+        return self.one(found(script_id, self.limits))
 
     @extend_schema(request=ScriptRequest)
     def patch(self, request: Request, script_id: str) -> Response:
@@ -210,9 +212,9 @@ class ScriptClips(View):
         return Response(ClipSerializer(clip).data, status=201)
 
 
-def found(script_id: str) -> Script:
+def found(script_id: str, limits: Limits | None = None) -> Script:
     """Raises NotFound."""
-    script = Script.objects.filter(public_id=script_id[:32]).first()
+    script = said_within(limits).filter(public_id=script_id[:32]).first()
     if script is None:
         raise NotFound(f"There is no script {script_id[:80]!r}. They are listed under /api/v1/scripts/.")
     return script

@@ -6,6 +6,7 @@ Nothing, unless the address says how it keeps within the limits: `path("…", Vi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.apps import apps
@@ -52,6 +53,22 @@ def known_ids(kind: str, given: Any) -> list[str]:
             {kind: [f"There is no {missing[0][:80]!r} here. The list of {kind} shows those there are."]}
         )
     return list(dict.fromkeys(found[one] for one in given))
+
+
+def apart(limits: Limits) -> Limits:
+    """The same limits, each conversation named once: without those of its personas, which go without saying."""
+    rows: Any = apps.get_model(*MODELS["conversations"])._default_manager
+    twice = rows.filter(public_id__in=limits.conversations, persona__public_id__in=limits.personas)
+    named = set(twice.values_list("public_id", flat=True))
+    return replace(limits, conversations=tuple(one for one in limits.conversations if one not in named))
+
+
+def reads(limits: Limits, conversation: str) -> bool:
+    """Whether the conversation with this id of ours is seen under these limits."""
+    if conversation in limits.conversations:
+        return True
+    rows: Any = apps.get_model(*MODELS["conversations"])._default_manager
+    return bool(rows.filter(public_id=conversation, persona__public_id__in=limits.personas).exists())
 
 
 def anywhere(limits: Limits, request: Request, names: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ class HistogramSerializer(serializers.Serializer[Any]):
     step = serializers.IntegerField(help_text="Seconds of one bar.")
     bars = serializers.ListField(child=serializers.IntegerField(), help_text="How many entries happened in each.")
     filtered = serializers.BooleanField(
-        help_text="False: bars are kept by one filter, so with several (or with text) they count all entries."
+        help_text="False: bars are kept by one filter, so with several (or with text) they count all that the key sees."
     )
 
 
@@ -79,7 +79,7 @@ class Bars(View):
         if most is None or not 1 <= most <= MOST_BARS:
             raise ValidationError({"bars": [f"Is a number from 1 to {MOST_BARS}."]})
         try:
-            found = histogram(request.query_params.dict(), most)
+            found = histogram(request.query_params.dict(), most, self.limits)
         except reader.FilterError as error:
             raise ValidationError(error.fields) from None
         return Response(
@@ -88,6 +88,6 @@ class Bars(View):
 
 
 urlpatterns = [
-    path("entries/histogram/", Bars.as_view()),
+    path("entries/histogram/", Bars.as_view(within=anywhere)),
     path("entries/<int:entry_id>/", OneEntry.as_view(within=anywhere)),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,11 +17,14 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from conversations.live import consumers, looks
-from conversations.models import Conversation
+from conversations.models import Conversation, Script
 from echoadmin.accounts.keys import create_key
 from echoadmin.actors import Actor
+from echoadmin.log.index.following import catch_up
+from echoadmin.log.index.rolls import ROLLS
 from echoadmin.log.models import Entry, Kind
 from echoadmin.log.writer import Draft, append
+from echoadmin.runs import start_run
 from personas.models import Persona
 from tests import make
 from tests.integration.api.test_live import Line
@@ -160,10 +164,9 @@ def test_one_entry_and_what_lies_around_it_are_within_the_limits(rows: Any, of_p
         ("post", "personas/"),
         ("post", "personas/sync/"),
         ("post", "replicas/sync/"),
-        ("get", "entries/histogram/"),
-        ("get", "entries/gaps/"),
-        ("get", "lines/"),
-        ("get", "scripts/"),
+        ("post", "lines/"),
+        ("post", "scripts/"),
+        ("post", "scripts/clips/"),
         ("get", "runs/"),
         ("post", "runs/"),
         ("post", "stop/"),
@@ -180,6 +183,88 @@ def test_what_is_about_everything_is_not_for_a_limited_key(
         answer = getattr(client, method)(f"/api/v1/{path}", {}, format="json")
         assert answer.status_code == 403
         assert answer.json()["error"]["code"] == "forbidden"
+
+
+def test_gaps_are_those_of_its_conversations(rows: Any, of_persona: Any, of_conversation: Any) -> None:
+    for row in (rows.mine, rows.other, rows.alone):
+        make.gap(conversation=row, expected=False)
+    for client, own in ((of_persona, rows.mine), (of_conversation, rows.alone)):
+        shown = client.get("/api/v1/entries/gaps/?expected=any").json()["results"]
+        assert [gap["conversation"] for gap in shown] == [own.public_id]
+        asked_for = f"/api/v1/entries/gaps/?expected=any&conversation={rows.other.public_id}"
+        assert client.get(asked_for).json()["results"] == []
+        file = b"".join(client.get("/api/v1/entries/gaps/?expected=any&format=ndjson").streaming_content)
+        assert [json.loads(line)["conversation"] for line in file.splitlines()] == [own.public_id]
+
+
+def test_latencies_are_those_of_its_conversations(rows: Any, of_persona: Any, of_conversation: Any) -> None:
+    for row, count in ((rows.mine, 1), (rows.other, 2), (rows.alone, 3)):
+        for _ in range(count):
+            make.echo(conversation=row, state="spoken")
+    assert of_persona.get("/api/v1/latencies/").json()["echoes"] == 1
+    assert of_conversation.get("/api/v1/latencies/").json()["echoes"] == 3
+    all_of_it = of_persona.get(f"/api/v1/conversations/{rows.mine.public_id}/latencies/").json()
+    assert all_of_it == of_persona.get("/api/v1/latencies/").json()
+
+
+def bars(client: APIClient, query: str = "") -> tuple[int, bool]:
+    answer = client.get(f"/api/v1/entries/histogram/?{query}")
+    assert answer.status_code == 200, answer.content
+    return sum(answer.json()["bars"]), answer.json()["filtered"]
+
+
+def noted(row: Conversation, **more: Any) -> Draft:
+    refs = {"conversation_ref": row.public_id, "persona_ref": row.persona.public_id if row.persona else None}
+    return Draft(stream=row.public_id, kind=Kind.ROOM, event_type="late", message={}, **refs, **more)
+
+
+def test_bars_count_what_is_within_once(rows: Any, of_persona: Any, of_conversation: Any) -> None:
+    append([noted(rows.mine, inference_id="i-1"), noted(rows.other, inference_id="i-1"), noted(rows.other)])
+    catch_up(ROLLS, Entry.objects.order_by("-id")[0].pk)
+    both, _ = limited(
+        rows, personas=[rows.mine.persona.public_id], conversations=[rows.mine.public_id, rows.alone.public_id]
+    )
+    assert [bars(client) for client in (of_persona, of_conversation, both)] == [(2, True), (1, True), (3, True)]
+    for query, of_mine in (
+        (f"conversation={rows.mine.public_id}", (2, True)),
+        (f"conversation={rows.other.public_id}", (0, True)),
+        ("conversation=account", (0, True)),
+        (f"persona={rows.mine.persona.public_id}", (2, True)),
+        (f"persona={rows.other.persona.public_id}", (2, False)),
+        ("kind=room", (2, False)),
+        ("is_error=true", (2, False)),
+        ("inference_id=i-1", (1, True)),
+    ):
+        assert bars(of_persona, query) == of_mine, query
+
+
+def test_the_bars_begin_where_its_own_begins(rows: Any, of_persona: APIClient) -> None:
+    long_ago = datetime(2024, 5, 6, tzinfo=UTC)
+    append([noted(rows.other, at=long_ago), noted(rows.mine, at=long_ago + timedelta(days=9))])
+    catch_up(ROLLS, Entry.objects.order_by("-id")[0].pk)
+    start = datetime.fromisoformat(of_persona.get("/api/v1/entries/histogram/?bars=200").json()["start"])
+    assert start > long_ago + timedelta(days=1)
+
+
+def test_scripts_are_those_that_were_started_in_its_conversations(rows: Any, of_persona: APIClient) -> None:
+    said, elsewhere, never = make.script(name="said"), make.script(name="elsewhere"), make.script(name="never")
+    for script, row in ((said, rows.mine), (elsewhere, rows.other)):
+        params = {"script": script.public_id, "revision": script.revision, "name": script.name, "lines": []}
+        start_run(actor=SHELL, kind="script", params=params, conversation_ref=row.public_id)
+    assert ids(of_persona.get("/api/v1/scripts/")) == [said.public_id]
+    statuses = [of_persona.get(f"/api/v1/scripts/{one.public_id}/").status_code for one in (said, elsewhere, never)]
+    assert statuses == [200, 404, 404]
+    Script.objects.filter(pk=said.pk).update(revision=said.revision + 1)
+    assert ids(of_persona.get("/api/v1/scripts/")) == [], "what was changed since was not said there"
+    for method, path in (("patch", ""), ("delete", ""), ("post", "run/")):
+        assert getattr(of_persona, method)(f"/api/v1/scripts/{said.public_id}/{path}", {}).status_code == 403
+
+
+def test_lines_tell_nothing_of_whom_they_are_about_and_stay_hidden(rows: Any, of_persona: APIClient) -> None:
+    line = make.line(owner_id=rows.user.pk, shared=True)
+    assert ids(of_persona.get("/api/v1/lines/")) == []
+    assert of_persona.get(f"/api/v1/lines/{line.public_id}/").status_code == 404
+    assert of_persona.patch(f"/api/v1/lines/{line.public_id}/", {"name": "Mine"}).status_code == 403
 
 
 def test_a_conversation_is_made_with_a_persona_of_its_own_alone(
