@@ -114,13 +114,22 @@ class PersonaOne(View):
     @extend_schema(
         request={"application/json": PersonaRequest, "application/json-patch+json": OperationSerializer(many=True)},
         responses=PersonaSerializer,
-        parameters=[OpenApiParameter("force", bool, description="Discard unsaved edits in Tavus's own editor.")],
+        parameters=[
+            OpenApiParameter("force", bool, description="Although there are unpublished edits in Tavus's editor."),
+            OpenApiParameter("discards", str, description="With force: `maker_changes`, which names what is lost."),
+        ],
     )
     def patch(self, request: Request, any_id: str) -> Response:
         """Changes it at Tavus: an object of fields (null removes one), or an RFC 6902 application/json-patch+json."""
         persona = find(Persona.objects, any_id)
-        force = request.query_params.get("force", "").lower() in ("1", "true")
-        services.patch_persona(actor=self.actor(), persona=persona, operations=_operations(request.data), force=force)
+        asked = request.query_params
+        services.patch_persona(
+            actor=self.actor(),
+            persona=persona,
+            operations=_operations(request.data),
+            force=asked.get("force", "").lower() in ("1", "true"),
+            discards=asked.get("discards", ""),
+        )
         return Response(PersonaSerializer(persona).data)
 
     @extend_schema(responses={204: None})

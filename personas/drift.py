@@ -15,12 +15,10 @@ from echoadmin.mirror.drift import Comparison, at, compare, put, require
 from echoadmin.mirror.kinds import NotPossible, Payload, noted
 from echoadmin.mirror.looking import write_looked
 from echoadmin.mirror.models import MirrorState
-from echoadmin.tavus.errors import InvalidRequest
 from personas import services
 from personas.mirrored import PERSONA
 from personas.models import Persona, Replica
 
-MAKER_CHANGES = "maker_changes"
 Use = dict[str, str]
 
 
@@ -52,11 +50,7 @@ def push(*, actor: Actor, persona: Persona, patch_sha256: str, force: bool = Fal
     patch_sha256: of the push patch that was shown. force: although there are unpublished edits in Tavus's editor;
     discards has to name what is lost: `maker_changes`.
     """
-    if force and discards != MAKER_CHANGES:
-        message = (
-            f"{services.WHAT_FORCE_LOSES} To force it all the same, send `discards`: `{MAKER_CHANGES}` beside `force`."
-        )
-        raise InvalidRequest(message, fields={"discards": [f"must be {MAKER_CHANGES}: name what is lost"]})
+    services.check_force(force, discards)
     services.changeable(persona, "changed")
     found = persona_drift(actor=actor, persona=persona)
     _refuse_gone(found)

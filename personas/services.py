@@ -39,6 +39,7 @@ from personas.models import Persona, Replica
 from personas.presets import echo_persona, warnings_about, with_echo_transport
 
 OWN, STOCK = "user", "system"
+MAKER_CHANGES = "maker_changes"
 WHAT_FORCE_LOSES = (
     "Somebody edited this persona in Tavus's own editor (PAL Maker) and has not published it. Forcing discards all of "
     "these edits, for good; Tavus's API does not tell what they are. Publish or discard them there instead, if you can."
@@ -71,12 +72,23 @@ def create_echo_persona(*, actor: Actor, name: str, replica_id: str = "", microp
     return create_persona(actor=actor, body=echo_persona(name=name, replica_id=replica_id, microphone=microphone))
 
 
-def patch_persona(*, actor: Actor, persona: Persona, operations: list[Payload], force: bool = False) -> bool:
+def patch_persona(
+    *, actor: Actor, persona: Persona, operations: list[Payload], force: bool = False, discards: str = ""
+) -> bool:
     """Change it by a JSON Patch (RFC 6902), then read it anew. False: upstream found nothing to change.
 
-    force: discards unsaved edits in Tavus's own editor (else Conflict, with `maker_changes`).
+    force: although there are unpublished edits in Tavus's own editor (else Conflict, with `maker_changes`); discards
+    has to name what is lost: `maker_changes`.
     """
+    check_force(force, discards)
     return send_patch(actor=actor, persona=persona, operations=operations, force=force, verb="patch")
+
+
+def check_force(force: bool, discards: str) -> None:
+    """Raises InvalidRequest where somebody forces without saying what is lost by it."""
+    if force and discards != MAKER_CHANGES:
+        words = f"{WHAT_FORCE_LOSES} To force it all the same, send `discards`: `{MAKER_CHANGES}` beside `force`."
+        raise InvalidRequest(words, fields={"discards": [f"must be {MAKER_CHANGES}: name what is lost"]})
 
 
 def send_patch(*, actor: Actor, persona: Persona, operations: list[Payload], force: bool, verb: str) -> bool:

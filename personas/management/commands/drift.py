@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from echoadmin.actors import Actor
 from echoadmin.mirror.drift import Comparison
 from echoadmin.tavus.errors import TavusError
-from personas import drift
+from personas import drift, services
 from personas.models import Persona
 
 COMMAND = Actor(name="manage.py drift", source="command")
@@ -70,7 +70,7 @@ class Command(BaseCommand):
                 "--push needs --patch-sha256: run it without --push first, and give the digest it prints."
             )
         force = options["discard_maker_changes"]
-        discards = drift.MAKER_CHANGES if force else ""
+        discards = services.MAKER_CHANGES if force else ""
         return drift.push(actor=COMMAND, persona=persona, patch_sha256=digest, force=force, discards=discards)
 
     def _noticed(self, as_json: bool) -> bool:

@@ -80,6 +80,22 @@ def test_unpublished_edits_are_a_409_and_force_has_to_name_what_is_lost(manager:
     assert twin.request("GET", f"/v2/personas/{persona_id}")["persona_name"] == "Echo"
 
 
+def test_a_patch_is_forced_by_naming_what_is_lost_too(manager: APIClient, twin: TwinProcess) -> None:
+    address, persona_id = made(manager)
+    twin.fault("maker_changes")
+    refused = manager.patch(address, {"persona_name": "Other"}, format="json")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "upstream_conflict")
+    assert "discards all of these edits" in refused.json()["error"]["message"]
+    for query in ("?force=true", "?force=true&discards=", "?force=1&discards=everything"):
+        bare = manager.patch(f"{address}{query}", {"persona_name": "Other"}, format="json")
+        assert (bare.status_code, list(bare.json()["error"]["fields"])) == (400, ["discards"]), query
+        assert "`discards`: `maker_changes`" in bare.json()["error"]["message"]
+    assert twin.request("GET", f"/v2/personas/{persona_id}")["persona_name"] == "Echo"
+    query = "?force=true&discards=maker_changes"
+    assert manager.patch(f"{address}{query}", {"persona_name": "Other"}, format="json").status_code == 200
+    assert twin.request("GET", f"/v2/personas/{persona_id}")["persona_name"] == "Other"
+
+
 def test_a_push_needs_the_digest(manager: APIClient) -> None:
     address, _ = made(manager)
     answer = manager.post(f"{address}push/", {}, format="json")

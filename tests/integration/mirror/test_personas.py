@@ -114,7 +114,9 @@ class TestChanging:
             services.patch_persona(actor=ANA, persona=row, operations=patch)
         assert caught.value.maker_changes
         assert entries(event_type="persona.patch_failed", is_error=True)
-        services.patch_persona(actor=ANA, persona=row, operations=patch, force=True)
+        with pytest.raises(errors.InvalidRequest, match="discards"):
+            services.patch_persona(actor=ANA, persona=row, operations=patch, force=True)
+        services.patch_persona(actor=ANA, persona=row, operations=patch, force=True, discards="maker_changes")
         assert row.name == "Forced"
 
     def test_a_lost_answer_is_looked_up(self, twin: TwinProcess) -> None:
