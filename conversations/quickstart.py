@@ -24,6 +24,7 @@ from conversations.within import readable
 from echoadmin.accounts.permissions import Operator
 from echoadmin.actors import Actor, Limits
 from echoadmin.api.errors import exception_handler
+from echoadmin.api.limits import Policy
 from echoadmin.api.problems import refused
 from echoadmin.api.views import View
 
@@ -50,7 +51,7 @@ class SendAudioMessage(View):
 
     roles = {"POST": Operator}
     schema = None
-    limited = False  # audio comes in 20 pieces a second for each room: what holds a client back is its pace
+    policy = Policy("pieces", times=20)  # audio comes in 20 pieces a second for each room: by default, of 100 rooms
 
     @classmethod
     def largest_body(cls, content_type: str) -> int:

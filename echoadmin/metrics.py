@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from echoadmin import __version__
 from echoadmin.accounts.permissions import Auditor
+from echoadmin.api import limits
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,11 @@ class Metrics(APIView):
 
     permission_classes = [LoopbackOrReader]
     registries: Sequence[CollectorRegistry] = (REGISTRY, SHARED)
+
+    def perform_authentication(self, request: Request) -> None:
+        """A key's requests are counted here as everywhere; who asks on this machine needs none."""
+        super().perform_authentication(request)
+        limits.check(request)
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:

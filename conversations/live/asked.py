@@ -17,6 +17,7 @@ from conversations.services import speaking
 from conversations.services.speaking import Utterance
 from echoadmin.accounts.roles import OPERATOR
 from echoadmin.actors import Actor
+from echoadmin.api import limits
 from echoadmin.api.parsing import check_object
 from echoadmin.api.problems import refused
 
@@ -56,6 +57,12 @@ def acting(visitor: Visitor) -> Actor:
     return now.actor(uuid.uuid4().hex)
 
 
+def asking(visitor: Visitor) -> Actor:
+    """The same for a message that asks for something anew: it counts as a request does. Raises ApiError (429)."""
+    limits.charge(visitor.api_key, visitor.user)
+    return acting(visitor)
+
+
 def conversation_now(pk: int) -> Conversation:
     """As it is now: the connection may be older than its end."""
     return Conversation.objects.select_related("persona").get(pk=pk)
@@ -63,7 +70,7 @@ def conversation_now(pk: int) -> Conversation:
 
 def speak(visitor: Visitor, pk: int, data: dict[str, Any]) -> dict[str, Any]:
     """`echo`: a text, or audio that is there as a whole. The echo as it is shown."""
-    actor = acting(visitor)
+    actor = asking(visitor)
     text, samples = data.get("text"), data.get("audio")
     common: dict[str, Any] = {"actor": actor, "conversation": conversation_now(pk), "inference_id": _inference_id(data)}
     if (text is None) == (samples is None):
@@ -79,7 +86,7 @@ def speak(visitor: Visitor, pk: int, data: dict[str, Any]) -> dict[str, Any]:
 def open_audio(visitor: Visitor, pk: int, data: dict[str, Any]) -> Echo:
     """`audio`: samples follow."""
     return speaking.open_audio(
-        actor=acting(visitor),
+        actor=asking(visitor),
         conversation=conversation_now(pk),
         sample_rate=audio.check_sample_rate(data.get("sample_rate", audio.RATE)),
         inference_id=_inference_id(data),
@@ -90,7 +97,7 @@ def open_audio(visitor: Visitor, pk: int, data: dict[str, Any]) -> Echo:
 def open_text(visitor: Visitor, pk: int, data: dict[str, Any]) -> tuple[Utterance, str]:
     """`text`: its words follow. With the first of them, which are in the message."""
     words = interactions.check_piece(data.get("text") or "")
-    actor, inference_id = acting(visitor), _inference_id(data)
+    actor, inference_id = asking(visitor), _inference_id(data)
     return speaking.open_text(actor=actor, conversation=conversation_now(pk), inference_id=inference_id), words
 
 
@@ -101,7 +108,7 @@ def say_next(visitor: Visitor, utterance: Utterance, words: str) -> None:
 
 def interrupt(visitor: Visitor, pk: int) -> speaking.Interrupted:
     """`interrupt`."""
-    return speaking.interrupt(actor=acting(visitor), conversation=conversation_now(pk))
+    return speaking.interrupt(actor=asking(visitor), conversation=conversation_now(pk))
 
 
 def _refuse_constant(name: str) -> Any:

@@ -18,6 +18,7 @@ from echoadmin.accounts.models import ApiKey
 from echoadmin.accounts.roles import AUDITOR, may
 from echoadmin.accounts.wrong_keys import open_from
 from echoadmin.actors import Actor, Limits
+from echoadmin.api import limits
 from echoadmin.api.problems import ApiError
 
 NOT_KNOWN, NOT_ALLOWED, NOT_THERE, TOO_MANY = 4401, 4403, 4404, 4429
@@ -61,11 +62,11 @@ def recognise(scope: dict[str, Any]) -> Visitor:
     header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
     text = bearer(header) if header else None
     if text is not None:
-        return _admitted(_by_key(text, scope_address(scope)))
+        return _counted(_admitted(_by_key(text, scope_address(scope))))
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         raise Unwelcome(NOT_KNOWN, "Send `Authorization: Bearer <key>`, or sign in.")
-    return _admitted(_by_session(scope["session"].session_key, user.pk))
+    return _counted(_admitted(_by_session(scope["session"].session_key, user.pk)))
 
 
 def again(visitor: Visitor) -> Visitor:
@@ -104,4 +105,13 @@ def _by_session(session_key: str | None, pk: int) -> Visitor:
 def _admitted(visitor: Visitor) -> Visitor:
     if not visitor.may(AUDITOR):
         raise Unwelcome(NOT_ALLOWED, "This needs the role auditor, and for a key the scope read.")
+    return visitor
+
+
+def _counted(visitor: Visitor) -> Visitor:
+    """A connection counts as a request does."""
+    try:
+        limits.charge(visitor.api_key, visitor.user)
+    except ApiError as refused:
+        raise Unwelcome(TOO_MANY, refused.problem.message) from None
     return visitor

@@ -1,5 +1,5 @@
 """How much one key, or one signed-in user, may ask in a while: RATE_LIMIT requests in RATE_WINDOW seconds. Other things
-are counted here too, by a policy of their own.
+are counted here too, by policies of their own.
 
 Told as draft-ietf-httpapi-ratelimit-headers has it. Where consoles share a Redis they share the count; without one
 there is one console, which counts by itself. A Redis that is away lets each console count by itself meanwhile: a
@@ -90,17 +90,44 @@ HERE = Counts()
 _away_until = 0.0
 
 
-def check(request: Any) -> None:
+@dataclass(frozen=True)
+class Policy:
+    """By what name something is counted, and how many times RATE_LIMIT of it may be asked in a window."""
+
+    name: str
+    times: int = 1
+
+
+DEFAULT = Policy("default")
+
+
+def check(request: Any, policy: Policy = DEFAULT) -> None:
     """Counts the request. Raises ApiError (429) when it is one too many."""
-    who = _who(request)
-    if who is None or not settings.RATE_LIMIT:
-        return
-    standing = Standing("default", settings.RATE_LIMIT, count_of(who, 1))
+    api_key = request.auth if isinstance(request.auth, ApiKey) else None
+    standing = _counted(api_key, request.user, policy)
     request._request.rate = standing
-    if standing.count.used > standing.most:
+    _refuse_too_many(standing)
+
+
+def charge(api_key: ApiKey | None, user: Any) -> None:
+    """The same for what comes over a WebSocket: it counts with the requests of the key, or of who is signed in."""
+    _refuse_too_many(_counted(api_key, user, DEFAULT))
+
+
+def _counted(api_key: ApiKey | None, user: Any, policy: Policy) -> Standing | None:
+    """None where there is nobody, or no limit."""
+    if not settings.RATE_LIMIT or (api_key is None and not user.is_authenticated):
+        return None
+    who = f"user:{user.pk}" if api_key is None else f"key:{api_key.first_prefix}"
+    count = count_of(who if policy == DEFAULT else f"{who}:{policy.name}", 1)
+    return Standing(policy.name, policy.times * settings.RATE_LIMIT, count)
+
+
+def _refuse_too_many(standing: Standing | None) -> None:
+    if standing is not None and standing.count.used > standing.most:
         raise standing.refusal(
-            f"More than {settings.RATE_LIMIT:,} requests in {settings.RATE_WINDOW:g} s. Wait {standing.wait} s; the "
-            "headers RateLimit and RateLimit-Policy say how much is left."
+            f"More than {standing.most:,} requests in {settings.RATE_WINDOW:g} s. Wait {standing.wait} s; the headers "
+            "RateLimit and RateLimit-Policy say how much is left."
         )
 
 
@@ -124,12 +151,6 @@ def count_of(who: str, more: int) -> Count:
             _away_until = time.monotonic() + REDIS_PAUSE
             logger.warning("requests are counted by this console alone for %g s: %s", REDIS_PAUSE, error)
     return HERE.add(who, settings.RATE_WINDOW, more)
-
-
-def _who(request: Any) -> str | None:
-    if isinstance(request.auth, ApiKey):
-        return f"key:{request.auth.first_prefix}"
-    return f"user:{request.user.pk}" if request.user.is_authenticated else None
 
 
 def _shared(who: str, more: int) -> Count:

@@ -47,7 +47,7 @@ class View(APIView):
     shows: ClassVar[type[Serializer[Any]] | None] = None
     shaped: ClassVar[bool] = True  # False: no fields, no expand, no ETag
     asked = NOTHING_ASKED
-    limited: ClassVar[bool] = True  # by RATE_LIMIT
+    policy = limits.DEFAULT  # by which its requests are counted
     within: Within | None = None  # what a key with limits may do here; None: nothing
     largest_upload: ClassVar[int] = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # bytes of a multipart body
 
@@ -81,8 +81,7 @@ class View(APIView):
     def perform_authentication(self, request: Request) -> None:
         """Raises ApiError (429, `rate_limited`) for who asks too much, before anything else is looked at."""
         super().perform_authentication(request)
-        if self.limited:
-            limits.check(request)
+        limits.check(request, self.policy)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """What was asked for of a read, its ETag, and what is left of the rate."""

@@ -13,12 +13,16 @@ import redis
 from asgiref.sync import async_to_sync
 from rest_framework.test import APIClient
 
+from conversations.live import asked
 from conversations.live.visitor import Unwelcome, recognise
+from conversations.models import Echo
 from echoadmin import bodies
 from echoadmin.accounts import wrong_keys
 from echoadmin.accounts.keys import create_key, revoke_key
 from echoadmin.actors import Actor
 from echoadmin.api import limits
+from echoadmin.api.problems import ApiError
+from tests import make
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[..., APIClient]
@@ -92,9 +96,46 @@ def test_zero_is_without_a_limit(client_of: ClientOf, settings: Any) -> None:
     assert "RateLimit" not in response
 
 
-def test_the_quickstarts_pieces_are_not_counted(client_of: ClientOf) -> None:
+def test_the_quickstarts_pieces_have_a_count_of_their_own(client_of: ClientOf, settings: Any) -> None:
+    settings.RATE_LIMIT = 1
     client = client_of("operator")
-    assert {client.post("/send_audio_message", {}).status_code for _ in range(5)} == {400}
+    told = [client.post("/send_audio_message", {}) for _ in range(21)]
+    assert [answer.status_code for answer in told] == [400] * 20 + [429]
+    assert (told[0]["RateLimit-Policy"], told[0]["RateLimit"][:12]) == ('"pieces";q=20;w=60', '"pieces";r=1')
+    assert 1 <= int(told[-1]["Retry-After"]) <= 60
+    assert isinstance(told[-1].json()["error"], str), "the quickstart's errors are texts"
+    assert client.get(PATH).status_code == 200, "what its rooms are sent is not held against the rest"
+
+
+def test_a_key_asks_for_metrics_within_its_limit(client_of: ClientOf) -> None:
+    client = client_of("auditor")
+    told = [client.get("/metrics", REMOTE_ADDR="192.0.2.9").status_code for _ in range(4)]
+    assert told == [200, 200, 200, 429]
+    assert {APIClient().get("/metrics").status_code for _ in range(5)} == {200}, "on this machine nobody needs a key"
+
+
+def test_a_websocket_counts_as_a_request_and_so_does_what_is_asked_on_it(person: Callable[..., Any]) -> None:
+    conversation = make.room().conversation
+    _, text = create_key(user=person("operator"), label="test", actor=Actor("test"))
+    visitor = recognise({"headers": [(b"authorization", f"Bearer {text}".encode())], "client": ("127.0.0.1", 1)})
+    utterance, _ = asked.open_text(visitor, conversation.pk, {})
+    asked.say_next(visitor, utterance, "One.")
+    asked.speak(visitor, conversation.pk, {"text": "Two."})
+    for ask in (
+        lambda: asked.speak(visitor, conversation.pk, {"text": "Three."}),
+        lambda: asked.open_text(visitor, conversation.pk, {}),
+        lambda: asked.open_audio(visitor, conversation.pk, {}),
+        lambda: asked.interrupt(visitor, conversation.pk),
+    ):
+        with pytest.raises(ApiError) as refusal:
+            ask()
+        assert refusal.value.problem.code == "rate_limited"
+    asked.say_next(visitor, utterance, "Four.")
+    assert list(Echo.objects.order_by("id").values_list("text", flat=True)) == ["One.", "Two.", "Four."]
+    with pytest.raises(Unwelcome) as unwelcome:
+        recognise({"headers": [(b"authorization", f"Bearer {text}".encode())], "client": ("127.0.0.1", 1)})
+    assert unwelcome.value.code == 4429
+    assert APIClient(headers={"Authorization": f"Bearer {text}"}).get(PATH).status_code == 429
 
 
 def test_old_counts_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
