@@ -14,7 +14,7 @@ from echoadmin.bodies import refuse
 
 Application = Callable[..., Awaitable[Any]]
 
-MOST_WAITING = 64  # requests that wait for their turn: two or three seconds' work of a small machine
+MOST_WAITING = 256  # requests that wait for their turn: ten seconds' work of a small machine
 COME_BACK = 2  # s
 
 
