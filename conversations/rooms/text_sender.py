@@ -93,6 +93,8 @@ async def _send_part(
         return False
     if last:
         at = datetime.now(UTC)
+        if number == 0 and sender.steps is not None:
+            at = min(at, sender.steps.at.get("speaking", at))  # heard before the SDK said that it was sent
         sender.reach("sent", at)
         sender.room.log.later(
             [], lambda: outbox.mark_sent(tenure, echo.pk, at=at, sent=number + 1, seconds=echo.seconds)
