@@ -27,7 +27,7 @@ from tests import make
 from tests.passwords import PASSWORD, QUICK
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LIMIT = 10.0  # seconds to wait for what must come
+LIMIT = 30.0  # seconds to wait for what must come
 
 
 @pytest.fixture(autouse=True)
