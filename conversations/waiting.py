@@ -75,7 +75,8 @@ class Ear:
     async def open(self) -> None:
         """From now on no bell is missed."""
         try:
-            channel = await self.layer.new_channel("waiting")
+            # Its usual prefix: of the channels of one process channels_redis reads one prefix at a time.
+            channel = await self.layer.new_channel()
             await self.layer.group_add(self.group, channel)
         except Exception as error:  # noqa: BLE001 - whatever the layer's client raises: looks make up for it
             self._fail(error)

@@ -18,7 +18,7 @@ class Layer:
     def __init__(self, away: str = "") -> None:
         self.away = away
 
-    async def new_channel(self, prefix: str) -> str:
+    async def new_channel(self, prefix: str = "specific") -> str:
         return f"{prefix}!1"
 
     async def group_add(self, group: str, channel: str) -> None:
