@@ -19,7 +19,7 @@ from conversations.webhooks import processing, secrets
 from echoadmin.accounts.permissions import Admin, Manager
 from echoadmin.api.paging import Pages
 from echoadmin.api.problems import refused
-from echoadmin.api.shaping import Reference
+from echoadmin.api.shaping import OnDemand, Reference
 from echoadmin.api.views import View
 from echoadmin.idempotency import act_once
 from echoadmin.installation import OldWebhookSecret
@@ -42,7 +42,7 @@ class WebhookSerializer(serializers.Serializer[Any]):
     processed_at = serializers.DateTimeField(allow_null=True, help_text="When it reached its final state.")
     duplicate_of = serializers.CharField(source="duplicate_of.public_id", allow_null=True, default=None)
     by_old_secret = serializers.BooleanField(help_text="It came to an address whose secret was replaced.")
-    message = serializers.JSONField(source="body", help_text="As it came, secrets masked.")
+    message = OnDemand(source="body", help_text="As it came, secrets masked. In lists with `?expand=message` only.")
 
 
 class OldSecretSerializer(serializers.Serializer[Any]):
@@ -109,8 +109,9 @@ class WebhookList(View, generics.ListAPIView[WebhookReceived]):
     queryset = WebhookReceived.objects.none()
 
     def get_queryset(self) -> QuerySet[WebhookReceived]:
-        """Newest first."""
-        return _rows().order_by("-id")
+        """Newest first; a body can have 8 MB, and is read only where it is asked for."""
+        rows = _rows().order_by("-id")
+        return rows if "message" in self.asked.expand else rows.defer("body")
 
 
 @extend_schema(tags=TAG, responses=WebhookSerializer)

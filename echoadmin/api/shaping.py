@@ -34,6 +34,20 @@ class Reference(serializers.CharField):
         return value if isinstance(value, str) else dict(self.to(value).data)
 
 
+class OnDemand(serializers.JSONField):
+    """What can be large: one object has it, a list only where `?expand=` names it."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(required=False, **more)
+
+    def get_attribute(self, instance: Any) -> Any:
+        """Raises SkipField in a list that was not asked for it."""
+        listed = isinstance(getattr(self.parent, "parent", None), serializers.ListSerializer)
+        if listed and self.field_name not in self.context.get("expand", ()):
+            raise serializers.SkipField
+        return super().get_attribute(instance)
+
+
 class ReferenceInDocument(OpenApiSerializerFieldExtension):
     """How the OpenAPI document tells it."""
 
@@ -68,7 +82,8 @@ def shape_of(view: Any) -> Shape | None:
 
 
 def _read(fields: Mapping[str, Any]) -> Shape:
-    return Shape(tuple(fields), tuple(name for name, field in fields.items() if isinstance(field, Reference)))
+    expandable = tuple(name for name, field in fields.items() if isinstance(field, Reference | OnDemand))
+    return Shape(tuple(fields), expandable)
 
 
 @dataclass(frozen=True)

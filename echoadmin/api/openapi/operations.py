@@ -61,7 +61,8 @@ class Operations(AutoSchema):
             found.append(_header("If-None-Match", "An ETag that you have: 304 without a body where it still holds."))
             found.append(_names("fields", shape.names, "Only these fields of each object."))
             if shape.expandable:
-                found.append(_names("expand", shape.expandable, "These as whole objects in place of their ids."))
+                words = "These whole: objects in place of their ids, and what a list leaves out."
+                found.append(_names("expand", shape.expandable, words))
         return found
 
     def _resolve_path_parameters(self, variables: Any) -> Any:

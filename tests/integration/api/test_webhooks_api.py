@@ -42,6 +42,21 @@ def test_they_are_found_by_state_type_and_conversation(client_of: ClientOf) -> N
     assert auditor.get(f"{PATH}wh_nowhere/").status_code == 404
 
 
+def test_a_list_has_their_bodies_only_where_they_are_asked_for(
+    client_of: ClientOf, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    rows = [make.webhook(body={"transcript": "x" * 1_000, "n": number}) for number in range(3)]
+    auditor = client_of("auditor")
+    with django_assert_max_num_queries(8) as asked:
+        plain = auditor.get(PATH).json()["results"]
+    assert [row["id"] for row in plain] == [row.public_id for row in reversed(rows)]
+    assert not any("message" in row for row in plain)
+    assert not any('"conversations_webhookreceived"."body"' in query["sql"] for query in asked.captured_queries)
+    whole = auditor.get(f"{PATH}?expand=message&fields=message").json()["results"]
+    assert [row["message"]["n"] for row in whole] == [2, 1, 0]
+    assert auditor.get(f"{PATH}{rows[0].public_id}/").json()["message"]["n"] == 0
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_is_processed_anew_and_the_answer_says_what_became_of_it(client_of: ClientOf, twin: TwinProcess) -> None:
     made = mirroring.create_conversation(

@@ -138,7 +138,7 @@ def test_what_came_is_listed(
     client: Client, url: str, conversation: Conversation, client_of: Callable[..., APIClient]
 ) -> None:
     post(client, url, shutdown(conversation.upstream_id))
-    [told] = client_of("auditor").get("/api/v1/webhooks/").json()["results"]
+    [told] = client_of("auditor").get("/api/v1/webhooks/?expand=message").json()["results"]
     assert (told["state"], told["event_type"]) == ("received", "system.shutdown")
     assert (told["conversation"], told["conversation_id"]) == (conversation.public_id, conversation.upstream_id)
     assert told["message"]["properties"]["shutdown_reason"] == "participant_left_timeout"
