@@ -12,7 +12,17 @@ from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from conversations.models import Budget, Conversation, Echo, EchoState, Room, WebhookReceived, WebhookState, Worker
+from conversations.models import (
+    Budget,
+    Conversation,
+    Echo,
+    EchoState,
+    Room,
+    StateChange,
+    WebhookReceived,
+    WebhookState,
+    Worker,
+)
 from conversations.models.echo import FINAL_STATES
 from conversations.models.price import read_rates
 from conversations.money.budgets import standings
@@ -139,6 +149,12 @@ def looks_waiting() -> dict[tuple[()], tuple[int, datetime | None]]:
     return {(): (found["n"], found["oldest"])}
 
 
+def changes_waiting() -> dict[tuple[()], tuple[int, datetime | None]]:
+    """Changes of states that no webhook out was made of yet, and since when the oldest waits."""
+    found = StateChange.objects.aggregate(n=Count("id"), oldest=Min("at"))
+    return {(): (found["n"], found["oldest"])}
+
+
 def deliveries_waiting() -> dict[tuple[()], tuple[int, datetime | None]]:
     """Webhooks out that have not been taken yet, and since when the oldest waits."""
     found = Delivery.objects.filter(state="waiting").aggregate(n=Count("id"), oldest=Min("created_at"))
@@ -197,6 +213,11 @@ register_rows(
     Shown("echoadmin_looks_waiting", "Conversations to be looked at upstream.", lambda row: row[0]),
     Shown("echoadmin_looks_oldest_seconds", "For how long the first waits.", lambda row: _waits(row[1])),
     read=looks_waiting,
+)
+register_rows(
+    Shown("echoadmin_changes_waiting", "State changes that no webhook out was made of yet.", lambda row: row[0]),
+    Shown("echoadmin_changes_oldest_seconds", "For how long the oldest waits.", lambda row: _waits(row[1])),
+    read=changes_waiting,
 )
 register_rows(
     Shown("echoadmin_deliveries_waiting", "Webhooks out that were not taken yet.", lambda row: row[0]),
