@@ -153,6 +153,7 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "django.contrib.admin",
+    "echoadmin.accounts",  # before auth, whose commands it has in a form that leaves an entry
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -165,7 +166,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "echoadmin.apps.EchoadminConfig",
-    "echoadmin.accounts",
     "echoadmin.log",
     "echoadmin.alerts",
     "echoadmin.deliveries",

@@ -243,3 +243,24 @@ def test_the_command_teaches(args: tuple[str, ...], words: str) -> None:
     person("operator")
     with pytest.raises(CommandError, match=words):
         command(*args)
+
+
+def test_a_password_that_a_command_changes_is_noted_and_the_password_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    person("operator")
+    monkeypatch.setattr("getpass.getpass", lambda prompt="": "Correct-horse-7-battery")
+    call_command("changepassword", "ana", stdout=io.StringIO())
+    assert User.objects.get(username="ana").check_password("Correct-horse-7-battery")
+    [entry] = said("password.changed")
+    assert (entry.actor, '"user":"ana"' in (entry.body or "").replace(" ", "")) == ("command line", True)
+    assert "horse" not in (entry.body or "")
+
+
+def test_a_superuser_that_a_command_makes_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "Correct-horse-7-battery")
+    arguments = ("createsuperuser", "--noinput", "--username", "root", "--email", "root@example.org")
+    call_command(*arguments, stdout=io.StringIO())
+    [entry] = said("user.created")
+    assert (entry.actor, "root" in (entry.body or ""), "horse" in (entry.body or "")) == ("command line", True, False)
+    with pytest.raises(CommandError):
+        call_command(*arguments, stdout=io.StringIO())  # there is one
+    assert len(said("user.created")) == 1
