@@ -21,6 +21,9 @@ _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa:
 _process: dict[str, str] = {}
 _secrets: list[str] = []
 
+# Libraries that at DEBUG write headers and frames as they go over the wire, with cookies, keys and words that are said.
+ON_THE_WIRE = ("httpcore", "httpx", "uvicorn", "websockets", "aiohttp", "hpack", "redis", "channels_redis")
+
 FACTS = "facts"  # of a record (`extra={"facts": {…}}`): what it tells beside its message, as names and values
 
 
@@ -113,5 +116,6 @@ def logging_settings(form: str, level: str) -> dict[str, Any]:
             # A line for each request is for machines: beside a console's own few words it would be all that one sees.
             "echoadmin.access": {"level": own if form == "json" else "WARNING"},
             "django.request": {"level": "ERROR"},
+            **({name: {"level": "INFO"} for name in ON_THE_WIRE} if level == "DEBUG" else {}),
         },
     }

@@ -100,3 +100,12 @@ def test_lines_go_to_what_stderr_is_now(capsys: pytest.CaptureFixture[str]) -> N
     handler.setFormatter(Plain())
     handler.emit(record("seen"))
     assert "seen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", ""])
+def test_no_level_has_libraries_write_what_goes_over_the_wire(level: str) -> None:
+    settings = log_lines.logging_settings("plain", level)
+    for name in log_lines.ON_THE_WIRE:
+        effective = settings["loggers"].get(name, settings["root"])["level"]
+        assert logging.getLevelNamesMapping()[effective] >= logging.INFO
+    assert settings["loggers"]["conversations"]["level"] == (level or "INFO")

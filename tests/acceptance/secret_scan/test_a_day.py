@@ -30,7 +30,7 @@ def test_none_of_the_days_secrets_lies_where_anybody_finds_it(tmp_path: Path) ->
         settings: dict[str, Any] = {
             "TAVUS_API_KEY": planted["TAVUS_API_KEY"],
             "DAILY_CA_FILE": twin.ca_file,
-            "LOG_LEVEL": "INFO",
+            "LOG_LEVEL": "DEBUG",
             "DELIVER_TO_PRIVATE_ADDRESSES": "1",
         }
         with running_console(data, twin=twin, **settings) as console:
