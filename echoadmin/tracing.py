@@ -94,7 +94,8 @@ def call(operation: str, status: int | None, began: datetime, seconds: float) ->
 
 
 def echo(times: Mapping[str, datetime], facts: Mapping[str, str], *, failed: bool) -> None:
-    """The way of one echo, that is out of hand: its steps as events, from the first to the last."""
+    """The way of one echo, that is out of hand: its steps as events, from the first to the last; those of the same
+    moment as `times` has them."""
     if _tracer is None:
         return
     from opentelemetry.context import Context

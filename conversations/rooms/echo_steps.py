@@ -57,4 +57,5 @@ class EchoSteps:
         ENDED.labels(state).inc()
         facts = {"inference_id": self.echo.inference_id, "modality": self.echo.modality, "state": state}
         facts["request_id"] = self.echo.request_id
-        tracing.echo(self.at, facts, failed=state in ("failed", "unconfirmed"))
+        times = {step: self.at[step] for step in STEPS if step in self.at}
+        tracing.echo(times, facts, failed=state in ("failed", "unconfirmed"))
