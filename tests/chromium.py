@@ -6,7 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The shell, which is chromium without a window's trappings, takes a third less of the processor.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +30,7 @@ def chromium() -> str | None:
 if __name__ == "__main__":
     found = chromium()
     missing = (
-        "LEFT OUT: the browser tests. No chromium here: install one (Debian: apt install chromium), or set CHROMIUM."
+        "LEFT OUT: the browser tests. No chromium here: install one (Debian: apt install chromium-headless-shell), "
+        "or set CHROMIUM."
     )
     print(f"browser tests run in {found}" if found else missing)

@@ -23,6 +23,7 @@ expect.set_options(timeout=30_000)  # ms; a condition is waited for, and a busy 
 GROUPS = 2  # a browser and a console each, on a worker of its own
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of these need a browser and a console: those of a group share them, and stay on one worker."""
     own = [item for item in items if "tests/browser/" in str(item.path)]
