@@ -92,8 +92,9 @@ def check_force(force: bool, discards: str) -> None:
 
 
 def send_patch(*, actor: Actor, persona: Persona, operations: list[Payload], force: bool, verb: str) -> bool:
-    """The same for `verb`, which names the entry: `patch` or `push`."""
+    """The same for `verb`, which names the entries: `patch` or `push`."""
     persona_id = changeable(persona, "changed")
+    append([noted(persona, f"{verb}_asked", actor, {"patch": operations, "force": force})])
     with calling(actor=actor, **about(persona)):
         try:
             answer = client().patch_persona(persona_id, operations, force=force)
@@ -122,6 +123,7 @@ def send_patch(*, actor: Actor, persona: Persona, operations: list[Payload], for
 def delete_persona(*, actor: Actor, persona: Persona) -> None:
     """Delete it upstream; the row stays, as gone. Conversations that run with it go on."""
     persona_id = changeable(persona, "deleted")
+    append([noted(persona, "delete_asked", actor)])
     with calling(actor=actor, **about(persona)):
         try:
             client().delete_persona(persona_id)

@@ -103,6 +103,7 @@ def end_conversation(*, actor: Actor, conversation: Conversation, because: str =
         return conversation
     if because:
         Conversation.objects.filter(pk=conversation.pk).update(ended_because=because[:200])
+    append([noted(conversation, "end_asked", actor, {"because": because} if because else None)])
     with calling(actor=actor, **about(conversation)):
         try:
             client().end_conversation(conversation_id)
@@ -111,7 +112,6 @@ def end_conversation(*, actor: Actor, conversation: Conversation, because: str =
                 Conversation.objects.filter(pk=conversation.pk).update(ended_because="")
             _ended_all_the_same(conversation, error, actor)
             return conversation
-    append([noted(conversation, "end_asked", actor, {"because": because} if because else None)])
     look(CONVERSATION, conversation, actor=actor)
     if conversation.is_active:  # upstream took it and has not done it yet: a duty looks again
         ask_for_look(conversation)
@@ -124,6 +124,7 @@ def delete_conversation(*, actor: Actor, conversation: Conversation, hard: bool 
     conversation_id = known_upstream_id(CONVERSATION, conversation)
     if conversation.is_active:
         raise NotPossible("status", "It is still active, and deleting it would not stop its clock: end it first.")
+    append([noted(conversation, "delete_asked", actor, {"hard": hard})])
     with calling(actor=actor, **about(conversation)):
         try:
             client().delete_conversation(conversation_id, hard=hard)
@@ -276,7 +277,7 @@ def _ended_all_the_same(conversation: Conversation, error: TavusError, actor: Ac
     if isinstance(error, NotFound | InvalidRequest | Conflict) or error.may_have_happened:
         _look_if_possible(conversation, actor)
     ended = not conversation.is_active
-    append([noted(conversation, "end_asked", actor, {"ended": ended, "error": described(error)}, is_error=not ended)])
+    append([noted(conversation, "end_failed", actor, {"ended": ended, "error": described(error)}, is_error=not ended)])
     if not ended:
         if error.may_have_happened:
             ask_for_look(conversation)

@@ -127,7 +127,7 @@ def check_policies(world: World) -> None:
         overdue = "longest time" in row.ended_reason
         begun = row.started_at + (timedelta(seconds=row.max_call_duration or 0) if overdue else SETTLES)
         failed = Entry.objects.filter(
-            conversation_ref=row.public_id, event_type="conversation.end_asked", is_error=True
+            conversation_ref=row.public_id, event_type="conversation.end_failed", is_error=True
         )
         most = begun + timedelta(minutes=GRACE) + LOOK * (1 + failed.count()) + timedelta(seconds=5)
         assert row.ended_at <= most, (row.ended_reason, row.ended_at - row.started_at)

@@ -337,7 +337,7 @@ class TestEnding:
         with pytest.raises(errors.AnswerLost):
             mirroring.end_conversation(actor=ANA, conversation=row)
         assert row.is_active and row.sync_wanted_at is not None
-        assert entries(event_type="conversation.end_asked", is_error=True)
+        assert entries(event_type="conversation.end_failed", is_error=True)
 
     def test_one_that_upstream_never_had_cannot_be_ended(self, twin: TwinProcess) -> None:
         with pytest.raises(NotPossible):
@@ -350,6 +350,16 @@ class TestDeleting:
         with pytest.raises(NotPossible, match="end it first"):
             mirroring.delete_conversation(actor=ANA, conversation=row)
         assert twin.request("GET", f"/v2/conversations/{row.upstream_id}")
+
+    def test_who_asked_is_in_the_log_before_upstream_is(self, twin: TwinProcess) -> None:
+        row = make()
+        mirroring.end_conversation(actor=ANA, conversation=row)
+        mirroring.delete_conversation(actor=ANA, conversation=row)
+        found = list(
+            Entry.objects.filter(conversation_ref=row.public_id).order_by("id").values_list("event_type", flat=True)
+        )
+        assert found.index("conversation.end_asked") < found.index("POST /v2/conversations/{id}/end")
+        assert found.index("conversation.delete_asked") < found.index("DELETE /v2/conversations/{id}")
 
     def test_an_ended_one_is_gone_there_and_kept_here(self, twin: TwinProcess) -> None:
         row = make()

@@ -101,6 +101,15 @@ class TestChanging:
         [entry] = entries(event_type="persona.patched")
         assert entry.actor == "ana" and json.loads(entry.body)["patch"] == patch
 
+    def test_who_asked_is_in_the_log_before_upstream_is(self, twin: TwinProcess) -> None:
+        row = make()
+        services.patch_persona(actor=ANA, persona=row, operations=[{"op": "remove", "path": "/greeting"}])
+        services.delete_persona(actor=ANA, persona=row)
+        events = [one.event_type for one in Entry.objects.filter(persona_ref=row.public_id, actor="ana").order_by("id")]
+        words = [event.split(" ")[0] for event in events]  # of a call its method: both vocabularies
+        assert words.index("persona.patch_asked") < words.index("PATCH") < words.index("persona.patched")
+        assert words.index("persona.delete_asked") < words.index("DELETE") < words.index("persona.deleted")
+
     def test_nothing_to_change_is_no_error(self, twin: TwinProcess) -> None:
         row = make()
         patch = [{"op": "replace", "path": "/persona_name", "value": row.name}]
