@@ -23,15 +23,16 @@ hypothesis_settings.load_profile("no clock")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Playwright's loop counts as its thread's running one until the session ends: others run loops of their own."""
+    """Playwright's loop counts as its thread's running one until the session ends: others run loops of their own, and
+    Django closes no test database beside a running one."""
     running = asyncio._get_running_loop()
-    if running is None or nextitem is None or "tests/browser/" in str(item.path):
+    if running is None or "tests/browser/" in str(item.path):
         return (yield)
     asyncio._set_running_loop(None)
     try:
         return (yield)
     finally:
-        asyncio._set_running_loop(running)
+        asyncio._set_running_loop(running if nextitem is not None else None)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ FAKE = "--use-fake-device-for-media-stream"
 TALK = 3.0  # s
 Opened = Callable[..., Page]
 
+pytestmark = pytest.mark.skipif(not chromium(whole=True), reason="the headless shell has no microphone")
+
 
 def spoken_like(seconds: float) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Noise with syllables: like nothing but itself at any other shift."""
@@ -54,7 +56,7 @@ def browsers(played: Path, browser: Browser) -> Iterator[Callable[..., Browser]]
     made: list[Browser] = []
 
     def launch(*flags: str) -> Browser:
-        made.append(browser.browser_type.launch(executable_path=chromium(), args=[*ARGUMENTS, *flags]))
+        made.append(browser.browser_type.launch(executable_path=chromium(whole=True), args=[*ARGUMENTS, *flags]))
         return made[-1]
 
     yield launch

@@ -39,6 +39,7 @@ class Transcript {
     this.keys = new Keys(this.list);
     this.echoes = new Map();
     this.pending = []; // entries, and what was missed, that are not drawn yet
+    this.last = 0; // the newest entry of the pages that were read: what comes later over the line is beyond it
     this.noise = 0;
     this.shown = 0; // how often something else was to be shown: a page that was asked for before it is not
     this.isReloading = false;
@@ -67,14 +68,16 @@ class Transcript {
 
   take(entry) {
     if (isNoise(entry)) this.count.textContent = `(${++this.noise})`;
-    if (!this.filters.wants(entry)) return;
+    if (entry.n <= this.last || !this.filters.wants(entry)) return;
     this.pending.push(entry);
     if (this.pending.length > MOST_WAITING) this.leaveOut();
     this.plan();
   }
 
-  miss(missed) {
-    this.pending.push({ missed });
+  miss({ after, until, count }) {
+    if (until <= this.last) return;
+    const from = Math.max(after, this.last);
+    this.pending.push({ missed: { after: from, until, count: Math.min(count, until - from) } });
     this.plan();
   }
 
@@ -192,8 +195,8 @@ class Transcript {
 
   show({ entries, echoes, more, refused }) {
     this.tellRefused(refused);
-    const last = entries.at(-1)?.n ?? 0;
-    this.pending = this.pending.filter((one) => this.filters.wants(one) && one.n > last);
+    this.last = Math.max(this.last, entries.at(-1)?.n ?? 0);
+    this.pending = this.pending.filter((one) => this.filters.wants(one) && one.n > this.last);
     for (const echo of echoes) this.know(echo);
     this.isFilling = true;
     this.draw(entries);
