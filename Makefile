@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/installed
-WORKERS := 4# tests at once: two drive a browser each, which takes a core; most others wait for something
+WORKERS := 2# tests at once: a browser's own drawing takes a core
 
 help: ## what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12

@@ -68,7 +68,7 @@ def _channel_layer() -> str:
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
             client.ping()
-    except redis.RedisError as error:
+    except (redis.RedisError, OSError, ValueError) as error:  # see echoadmin.api.limits
         return f"Redis does not answer: {error}"
     return "ok"
 

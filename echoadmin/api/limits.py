@@ -147,7 +147,8 @@ def count_of(who: str, more: int) -> Count:
 
         try:
             return _shared(who, more)
-        except redis.RedisError as error:
+        # Out of time on a busy machine, redis-py tells its own closed buffer or socket as it is: ValueError, OSError.
+        except (redis.RedisError, OSError, ValueError) as error:
             _away_until = time.monotonic() + REDIS_PAUSE
             logger.warning("requests are counted by this console alone for %g s: %s", REDIS_PAUSE, error)
     return HERE.add(who, settings.RATE_WINDOW, more)

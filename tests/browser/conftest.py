@@ -50,7 +50,7 @@ def _groups(items: list[pytest.Item]) -> dict[Path, int]:
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleProcess]:
     """A console with a price and slots, and a twin that speaks ten times faster than life."""
-    settings = {"TWIN_SPEED": "10", "PRICE_PER_MINUTE": "0.37", "CONVERSATION_SLOTS": "10"}
+    settings = {"TWIN_SPEED": "10", "PRICE_PER_MINUTE": "0.37", "CONVERSATION_SLOTS": "100"}
     settings["DELIVER_TO_PRIVATE_ADDRESSES"] = "1"  # the receiver of webhooks is on this machine
     with running_console(tmp_path_factory.mktemp("console"), **settings) as started:
         yield started

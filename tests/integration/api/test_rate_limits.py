@@ -301,3 +301,21 @@ def test_a_redis_that_is_away_lets_each_console_count_by_itself(
     client = client_of("auditor")
     assert [client.get(PATH).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert caplog.text.count("counted by this console alone") == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("I/O operation on closed file."), OSError(9, "Bad file descriptor")])
+def test_whatever_the_client_of_redis_breaks_with_stops_no_request(
+    client_of: ClientOf,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    def broken(who: str, more: int) -> limits.Count:
+        raise error
+
+    monkeypatch.setattr(limits, "_shared", broken)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    client = client_of("auditor")
+    assert [client.get(PATH).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert str(error) in caplog.text
